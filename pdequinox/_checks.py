@@ -3,8 +3,10 @@
 from numbers import Integral
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 
@@ -23,8 +25,19 @@ def check_floating(name: str, x: Any) -> Array:
     return x
 
 
+def check_inexact(name: str, x: Any) -> Array:
+    """`x` as an array, if it holds floating-point or complex numbers."""
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        raise ValueError(
+            f"`{name}` must hold floating-point or complex numbers, got {x.dtype}. Convert it with `astype`."
+        )
+    return x
+
+
 def per_axis(name: str, value: Any, num_spatial_dims: int, minimum: int = 1) -> tuple[int, ...]:
     """One integer for all axes, or one for each, as a tuple."""
+    _check_known(name, value)
     values = (value,) * num_spatial_dims if np.ndim(value) == 0 else tuple(value)
     if len(values) != num_spatial_dims:
         raise ValueError(
@@ -32,6 +45,25 @@ def per_axis(name: str, value: Any, num_spatial_dims: int, minimum: int = 1) -> 
             "Give as many as there are axes."
         )
     return tuple(check_integer(name, entry, minimum) for entry in values)
+
+
+def _check_known(name: str, value: Any) -> None:
+    if any(isinstance(entry, Tracer) for entry in jax.tree.leaves(value)):
+        raise ValueError(
+            f"`{name}` must be known when tracing, got {value}. It is static: compute it outside of `jax.jit`."
+        )
+
+
+def numbers_per_axis(name: str, value: Any, num_spatial_dims: int) -> tuple[float, ...]:
+    """One finite number for all axes, or one for each, as Python floats; known when tracing."""
+    _check_known(name, value)
+    values = np.broadcast_to(value, num_spatial_dims) if np.ndim(value) == 0 else np.asarray(value)
+    if values.shape != (num_spatial_dims,) or values.dtype.kind not in "iuf" or not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"`{name}` must be one finite number or one per axis ({num_spatial_dims}), got {value!r}. "
+            "Give as many as there are axes."
+        )
+    return tuple(map(float, values))
 
 
 def check_sizes(num_spatial_dims: Any, in_channels: Any, out_channels: Any) -> tuple[int, int, int]:

@@ -47,4 +47,4 @@ def test_modules_without_parameters_become_static_and_others_stay():
 
 
 def test_print_names_the_function_without_an_address():
-    assert repr(as_activation(jax.nn.relu)) == "PlainActivation(relu)"
+    assert repr(as_activation(jax.nn.relu)) == "PlainFunction(relu)"

@@ -183,3 +183,29 @@ def test_a_neumann_end_counts_half():
     for mode in ("periodic", "cell-dirichlet", "cell-neumann", ("cell-dirichlet", "cell-neumann")):
         np.testing.assert_allclose(quadrature_weights(4, 2.0, mode), 0.5)
     np.testing.assert_allclose(quadrature_weights(4, 2.0, "dirichlet"), 0.4)
+
+
+@pytest.mark.parametrize("mode", AXIS_MODES[1:], ids=str)
+def test_a_quadrature_of_free_functions_extrapolates_to_dirichlet_ends(mode):
+    """Exact for constants, and for straight lines between two nodes or two cells; of second order for others."""
+    extent, errors = 2.0, []
+    kinds_of_end = {end.startswith("cell") for end in ends(mode)}
+    for num_points in (2, 3, 80, 160):
+        x, h = grid(num_points, extent, mode), spacing(num_points, extent, mode)
+        weights = quadrature_weights(num_points, extent, mode, free=True)
+        assert weights.sum() == pytest.approx(extent)
+        if len(kinds_of_end) == 1:
+            assert weights @ (x - 3) == pytest.approx(extent**2 / 2 - 3 * extent)
+        errors.append((abs(weights @ np.exp(x) - np.exp(extent) + 1), h))
+    (coarse, h_coarse), (fine, h_fine) = errors[-2:]
+    assert np.log(coarse / fine) / np.log(h_coarse / h_fine) == pytest.approx(2, abs=0.2)
+
+
+def test_the_weights_of_free_functions_differ_next_to_dirichlet_ends_only():
+    np.testing.assert_allclose(quadrature_weights(4, 2.5, "dirichlet", free=True), [1.0, 0.25, 0.25, 1.0])
+    np.testing.assert_allclose(quadrature_weights(4, 2.0, ("neumann", "dirichlet"), free=True), [0.25, 0.5, 0.25, 1.0])
+    for mode in ("dirichlet", ("dirichlet", "neumann"), ("neumann", "dirichlet"), ("cell-neumann", "dirichlet")):
+        np.testing.assert_allclose(quadrature_weights(1, 2.0, mode, free=True), [2.0])
+    for mode in ("periodic", "neumann", "cell-dirichlet", ("cell-neumann", "neumann")):
+        weights = quadrature_weights(5, 2.0, mode)
+        np.testing.assert_array_equal(quadrature_weights(5, 2.0, mode, free=True), weights)

@@ -2,7 +2,7 @@
 
 from ._basis import Basis, SignBlock, basis, roles
 from ._grid import grid, quadrature_weights, spacing
-from ._modes import MODES, AxisMode, BoundaryMode, normalize_boundary_mode
+from ._modes import MODES, AxisMode, BoundaryMode, normalize_boundary_mode, vanishes_at_a_wall
 from ._pad import pad, pad_nonzero
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "quadrature_weights",
     "roles",
     "spacing",
+    "vanishes_at_a_wall",
 ]

@@ -56,20 +56,29 @@ def grid(num_points: int, extent: float, mode: AxisMode) -> np.ndarray:
     return (offset + np.arange(num_points)) * h
 
 
-def quadrature_weights(num_points: int, extent: float, mode: AxisMode) -> np.ndarray:
+def quadrature_weights(num_points: int, extent: float, mode: AxisMode, *, free: bool = False) -> np.ndarray:
     r"""Weights $w_j$ with $\int_0^L f\,dx \approx \sum_j w_j f(x_j)$ on `grid(num_points, extent, mode)`.
 
     The trapezoidal rule on nodes (a Neumann end counts half; a Dirichlet end is zero and has no point), the
-    midpoint rule on cells. Of second order in general; of spectral accuracy for integrands that are even about both
-    walls, such as the product of two fields that satisfy the mode's condition.
+    midpoint rule on cells. Of second order in general; of fourth order for the product of two fields that satisfy the
+    mode's condition; of spectral accuracy for integrands whose even continuation across the walls is smooth.
 
-    **Arguments:** as for `spacing`.
+    **Arguments:** as for `spacing`, and
+
+    - `free`: Whether the integrand may be nonzero at a Dirichlet end. Its value there is then extrapolated from the
+        two nearest points.
 
     **Returns:** A NumPy array of shape `(num_points,)`, in the unit of `extent`.
     """
-    weights = np.full(num_points, spacing(num_points, extent, mode))
+    h = spacing(num_points, extent, mode)
+    weights = np.full(num_points, h)
     (mode,) = normalize_boundary_mode((mode,), 1)
-    for end, index in zip(ends_of(mode) or (), (0, -1), strict=False):
+    for end, (first, second) in zip(ends_of(mode) or (), ((0, 1), (-1, -2)), strict=False):
         if end.offset == 0:
-            weights[index] /= 2
+            weights[first] -= h / 2
+        elif end.offset == 1 and free and num_points == 1:
+            weights[first] += h / 2
+        elif end.offset == 1 and free:
+            weights[first] += h
+            weights[second] -= h / 2
     return weights

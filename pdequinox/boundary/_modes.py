@@ -43,6 +43,11 @@ def ends_of(mode: AxisMode) -> tuple[End, End] | None:
     return _ENDS[left], _ENDS[right]
 
 
+def vanishes_at_a_wall(mode: AxisMode) -> bool:
+    """Whether the condition of a (normalised) mode is u = 0 at one end of the axis at least."""
+    return any(end.parity == -1 for end in ends_of(mode) or ())
+
+
 def normalize_boundary_mode(boundary_mode: Any, num_spatial_dims: int) -> tuple[AxisMode, ...]:
     """Validate a boundary mode and write it out, one entry per axis.
 

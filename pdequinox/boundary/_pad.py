@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from .._checks import check_floating
+from .._checks import check_inexact
+from .._exact import solve
 from ._modes import AxisMode, BoundaryMode, End, ends_of, normalize_boundary_mode
 
 
@@ -21,6 +22,7 @@ def pad(
     axes: Sequence[int] | None = None,
     *,
     degree: int | None = None,
+    reflect: bool = False,
 ) -> Array:
     """Extend `x` beyond the ends of its axes by ghost values that follow from the boundary mode.
 
@@ -33,6 +35,10 @@ def pad(
     | `cell-neumann` | mirror image about the wall | as `neumann` |
     | `free` | not allowed | the polynomial of degree q through the q + 1 nearest points |
 
+    `reflect=True` extends by mirror images about the walls instead, odd where u = 0 and even where u' = 0 (`free` axes
+    by the polynomial). That is exact for functions with this symmetry, such as solutions of an equation that keeps it;
+    for others the error of a second derivative at a wall with u = 0 does not vanish with the spacing.
+
     Mirror images continue across both walls, so that a width may exceed the number of points. A single Neumann
     point is extended by its own value.
 
@@ -43,6 +49,7 @@ def pad(
     - `modes`: The boundary mode, as in `normalize_boundary_mode`.
     - `axes`: The spatial axes of `x`; all but the first (the channels) by default.
     - `degree`: The degree of the polynomial, or `None` for the ghosts of convolutions.
+    - `reflect`: Whether walls with a known condition are mirrors.
 
     **Returns:** `x` with each axis longer by its two widths, in the dtype of `x`.
 
@@ -50,7 +57,7 @@ def pad(
     wanted, or fewer points than it needs.
     """
     axes = tuple(range(1, x.ndim)) if axes is None else tuple(axes)
-    x, zeros = pad_nonzero(x, widths, modes, axes, degree=degree)
+    x, zeros = pad_nonzero(x, widths, modes, axes, degree=degree, reflect=reflect)
     if any(low or high for low, high in zeros):
         fill = [(0, 0, 0)] * x.ndim
         for axis, (low, high) in zip(axes, zeros, strict=True):
@@ -66,6 +73,7 @@ def pad_nonzero(
     axes: Sequence[int],
     *,
     degree: int | None = None,
+    reflect: bool = False,
 ) -> tuple[Array, tuple[tuple[int, int], ...]]:
     """`pad`, but for the outermost ghosts that are zeros.
 
@@ -81,11 +89,11 @@ def pad_nonzero(
             "Crop with a slice instead of a negative width."
         )
     if degree is not None:
-        x = check_floating("x", x)
+        x = check_inexact("x", x)
     zeros = []
     for axis, (low, high), mode in zip(axes, widths, _modes_with_free(modes, len(axes), degree), strict=True):
-        if degree is None or mode == "periodic":
-            x, missing = _mirror(x, low, high, mode, axis)
+        if degree is None or mode == "periodic" or (reflect and mode != "free"):
+            x, missing = _mirror(x, low, high, mode, axis, reflect)
         else:
             x, missing = _extrapolate(x, low, high, mode, axis, degree), (0, 0)
         zeros.append(missing)
@@ -117,9 +125,9 @@ class _Run(NamedTuple):
     sign: int
 
 
-def _mirror(x: Array, low: int, high: int, mode: AxisMode, axis: int) -> tuple[Array, tuple[int, int]]:
+def _mirror(x: Array, low: int, high: int, mode: AxisMode, axis: int, reflect: bool) -> tuple[Array, tuple[int, int]]:
     """Ghosts that are copies, mirror images or zeros; zeros at the outside are left to the caller."""
-    runs = list(_runs(x.shape[axis], low, high, mode))
+    runs = list(_runs(x.shape[axis], low, high, mode, reflect))
     zeros_low = runs.pop(0).length if runs[0].sign == 0 else 0
     zeros_high = runs.pop().length if runs[-1].sign == 0 else 0
     pieces = [_piece(x, run, axis) for run in runs]
@@ -136,17 +144,17 @@ def _piece(x: Array, run: _Run, axis: int) -> Array:
     if run.step == 0:
         shape = list(x.shape)
         shape[axis] = run.length
-        piece = jnp.broadcast_to(piece, shape)
+        piece = jnp.broadcast_to(piece, shape) if run.sign else jnp.zeros(shape, x.dtype)
     return piece if run.sign == 1 else run.sign * piece
 
 
 @cache
-def _runs(num_points: int, low: int, high: int, mode: AxisMode) -> tuple[_Run, ...]:
+def _runs(num_points: int, low: int, high: int, mode: AxisMode, reflect: bool) -> tuple[_Run, ...]:
     """A padded axis as few runs of consecutive points."""
     interior = _Run(0, 1, num_points, 1)
     runs = [[], []]
     for side, positions in enumerate((range(-low, 0), range(num_points, num_points + high))):
-        for index, sign in (_source(p, num_points, mode) for p in positions):
+        for index, sign in (_source(p, num_points, mode, reflect) for p in positions):
             last = runs[side][-1] if runs[side] else None
             step = index - (last.start + last.step * (last.length - 1)) if last else 0
             if last and last.sign == sign and (last.length == 1 or last.step == step) and abs(step) <= 1:
@@ -156,7 +164,7 @@ def _runs(num_points: int, low: int, high: int, mode: AxisMode) -> tuple[_Run, .
     return (*runs[0], interior, *runs[1])
 
 
-def _source(position: int, num_points: int, mode: AxisMode) -> tuple[int, int]:
+def _source(position: int, num_points: int, mode: AxisMode, reflect: bool) -> tuple[int, int]:
     """Which point, with which sign, stands at a position outside of `0 ... num_points - 1`; sign 0 is a zero."""
     ends = ends_of(mode)
     if ends is None:
@@ -167,10 +175,10 @@ def _source(position: int, num_points: int, mode: AxisMode) -> tuple[int, int]:
     sign = 1
     while not 0 <= position < num_points:
         end = left if position < 0 else right
-        sign *= end.ghost_sign
-        if sign == 0:
-            return 0, 0
         wall = -end.offset if position < 0 else num_points - 1 + end.offset
+        sign *= end.parity if reflect else end.ghost_sign
+        if sign == 0 or (position == wall and end.parity == -1):
+            return 0, 0
         position = int(2 * wall) - position
     return position, sign
 
@@ -215,19 +223,5 @@ def ghost_matrix(width: int, degree: int, end: End | None) -> np.ndarray:
     ghosts = [offset - i for i in range(1, width + 1)]
     # G V = E with V[j, p] = nodes_j^p and E[i, p] = ghosts_i^p: solve V^T G^T = E^T.
     rows = [[t**p for t in nodes] + [t**p for t in ghosts] for p in powers]
-    solution = _solve(rows)
+    solution = solve(rows)
     return np.array([[float(value) for value in row] for row in solution]).T
-
-
-def _solve(rows: list[list[Fraction]]) -> list[list[Fraction]]:
-    """Gauss-Jordan elimination of the augmented system `[A | B]`; returns A^-1 B."""
-    n = len(rows)
-    for i in range(n):
-        pivot = next(r for r in range(i, n) if rows[r][i] != 0)
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [value / rows[i][i] for value in rows[i]]
-        for r in range(n):
-            if r != i and rows[r][i] != 0:
-                factor = rows[r][i]
-                rows[r] = [a - factor * b for a, b in zip(rows[r], rows[i], strict=True)]
-    return [row[n:] for row in rows]

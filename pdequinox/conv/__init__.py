@@ -1,5 +1,6 @@
 """Learnable linear maps between grids, and group norm."""
 
+from ..operators import reflection_conv, stencil_conv
 from ._group_norm import GroupNorm
 from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
@@ -14,5 +15,7 @@ __all__ = [
     "PointwiseLinearConv",
     "ReceptiveField",
     "SpectralConv",
+    "reflection_conv",
+    "stencil_conv",
     "sum_receptive_fields",
 ]

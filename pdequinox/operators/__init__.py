@@ -1,0 +1,39 @@
+"""Operators on fields: they dispatch on the type of the field, and their parameters may be anything."""
+
+from ._differential import curl, derivative, diag_jacobian, divergence, gradient, hessian, jacobian, laplacian
+from ._explicit_steppers import RK4, Euler, ExplicitStepper, StabilityWarning
+from ._heterog_laplacian import heterog_laplacian
+from ._operator import Operator, get_implementations, has_implementation, operator
+from ._pointwise import compose, dot_product, functional, get_component, inverse, sum_over_dims
+from ._shift import shift_operator
+from ._stencils import fd_coefficients, reflection_conv, stencil_conv
+
+__all__ = [
+    "RK4",
+    "Euler",
+    "ExplicitStepper",
+    "Operator",
+    "StabilityWarning",
+    "compose",
+    "curl",
+    "derivative",
+    "diag_jacobian",
+    "divergence",
+    "dot_product",
+    "fd_coefficients",
+    "functional",
+    "get_component",
+    "get_implementations",
+    "gradient",
+    "has_implementation",
+    "hessian",
+    "heterog_laplacian",
+    "inverse",
+    "jacobian",
+    "laplacian",
+    "operator",
+    "reflection_conv",
+    "shift_operator",
+    "stencil_conv",
+    "sum_over_dims",
+]
