@@ -5,17 +5,22 @@ from ._explicit_steppers import RK4, Euler, ExplicitStepper, StabilityWarning
 from ._heterog_laplacian import heterog_laplacian
 from ._operator import Operator, get_implementations, has_implementation, operator
 from ._pointwise import compose, dot_product, functional, get_component, inverse, sum_over_dims
+from ._schemes import SCHEMES, AutomaticDifferentiation, FiniteDifference, default_scheme, parse_scheme
 from ._shift import shift_operator
 from ._stencils import fd_coefficients, reflection_conv, stencil_conv
 
 __all__ = [
     "RK4",
+    "SCHEMES",
+    "AutomaticDifferentiation",
     "Euler",
     "ExplicitStepper",
+    "FiniteDifference",
     "Operator",
     "StabilityWarning",
     "compose",
     "curl",
+    "default_scheme",
     "derivative",
     "diag_jacobian",
     "divergence",
@@ -32,6 +37,7 @@ __all__ = [
     "jacobian",
     "laplacian",
     "operator",
+    "parse_scheme",
     "reflection_conv",
     "shift_operator",
     "stencil_conv",
