@@ -168,7 +168,7 @@ WRONG_VALUES = {
     "`params` must hold 3 wave numbers for axis 0 of this field, got shape": lambda: gradient(
         SERIES, params={"k_vec": [np.ones(4), np.ones(3)]}
     ),
-    "`params` must be left out for a continuous field": lambda: laplacian(EXACT, params=[np.ones((3, 1))] * 2),
+    "`params` must be left out for a function of a point": lambda: laplacian(EXACT, params=[np.ones((3, 1))] * 2),
     "`params` must be left out for an operator that has none": lambda: sum_over_dims(SCALAR, params=1.0),
     "`params` must be left out for an operator that has none, got": lambda: compose(EXACT, params=1.0),
     r"`dim` must be less than the number of channels \(2\), got 2": lambda: get_component(VECTOR, 2),

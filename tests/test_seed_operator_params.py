@@ -50,7 +50,8 @@ def test_setup_prints_the_fields(u_fourier, u_fd):
 
 
 def test_section_1_inspecting(u_fourier, u_fd):
-    assert get_implementations(gradient) == [("Continuous",), ("FiniteDifferences",), ("FourierSeries",)]
+    # Other rooms add theirs when they are imported: `mesh` its NodalField.
+    assert {("Continuous",), ("FiniteDifferences",), ("FourierSeries",)} <= {*get_implementations(gradient)}
     assert has_implementation(gradient, FourierSeries) and has_implementation(gradient, FiniteDifferences)
     fourier_params = gradient.default_params(u_fourier)
     assert type(fourier_params).__name__ == "dict" and list(fourier_params.keys()) == ["k_vec"]

@@ -5,6 +5,7 @@ from ._domain import Domain
 from ._field import Field
 from ._finite_differences import FiniteDifferences
 from ._fourier_series import FourierSeries
+from ._functional import bind, functional
 from ._on_grid import OnGrid
 
-__all__ = ["Continuous", "Domain", "Field", "FiniteDifferences", "FourierSeries", "OnGrid"]
+__all__ = ["Continuous", "Domain", "Field", "FiniteDifferences", "FourierSeries", "OnGrid", "bind", "functional"]

@@ -1,143 +1,246 @@
-"""The differential operators: which partial derivatives add up to each channel of the result."""
+"""The differential operators: which derivatives add up to each channel of the result."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
 from .._checks import check_integer
-from ..fields import Continuous, Field, FiniteDifferences, FourierSeries
+from ..fields import Continuous, FiniteDifferences, FourierSeries, OnGrid
+from ._automatic_differentiation import (
+    DerivedField,
+    DerivedFunction,
+    PartialDerivative,
+    Rule,
+    hessian_of,
+    jacobian_of,
+    laplacian_of,
+)
 from ._operator import operator
-from ._partial import Term, evaluate_terms, stencils, wavenumbers
+from ._partial import Term, evaluate_terms, per_axis_shift, stencils, wavenumbers
+from ._schemes import AutomaticDifferentiation, scheme_of_family
 
-Differentiable: TypeAlias = Continuous | FiniteDifferences | FourierSeries
+Differentiable: TypeAlias = FiniteDifferences | FourierSeries | Continuous | Callable
 
 
-def _params(u: Field, order: int, stagger: Any = 0.0) -> Any:
+def _params(u: Any, order: int, stagger: Any = 0.0) -> Any:
     """What derivatives of one order are computed with: a list of stencils, or wave numbers, or nothing."""
     if isinstance(u, FiniteDifferences):
         return stencils(u, order, stagger)
     return wavenumbers(u) if isinstance(u, FourierSeries) else None
 
 
-def _first_params(u: Field, *, stagger: Any = 0.0) -> Any:
+def _first_params(u: Any, *, stagger: Any = 0.0, scheme: Any = None) -> Any:
     return _params(u, 1, stagger)
 
 
-def _second_params(u: Field) -> Any:
+def _second_params(u: Any, *, scheme: Any = None) -> Any:
     return _params(u, 2)
 
 
-def _both_params(u: Field) -> Any:
+def _both_params(u: Any, *, scheme: Any = None) -> Any:
     if isinstance(u, FiniteDifferences):
         return {"gradient": stencils(u, 1), "laplacian": stencils(u, 2)}
-    return _second_params(u)
+    return _params(u, 2)
 
 
-def _derivative_params(u: Field, axis: Any = 0, order: Any = 1, *, stagger: Any = 0.0) -> Any:
+def _derivative_params(u: Any, axis: Any = 0, order: Any = 1, *, stagger: Any = 0.0) -> Any:
     _check_axis(u, axis)
     params = _params(u, check_integer("order", order), stagger)
     return params[axis] if isinstance(u, FiniteDifferences) else params
 
 
-def _check_axis(u: Field, axis: Any) -> None:
-    if check_integer("axis", axis, 0) >= u.domain.ndim:
+def _check_axis(u: Any, axis: Any) -> None:
+    axis = check_integer("axis", axis, 0)
+    if isinstance(u, OnGrid | Continuous) and axis >= u.domain.ndim:
         raise ValueError(f"`axis` must be less than {u.domain.ndim}, got {axis}. Count the axes from 0.")
 
 
-def _check_channels(name: str, u: Field, valid: tuple[int, ...], remedy: str) -> None:
-    if u.dims not in valid:
+def _check_channels(name: str, channels: int, valid: tuple[int, ...], remedy: str) -> None:
+    if channels not in valid:
         expected = " or ".join(map(str, valid))
-        raise ValueError(f"`{name}` must get a field with {expected} channels, got {u.dims}. {remedy}")
+        raise ValueError(f"`{name}` must get a field with {expected} channels, got {channels}. {remedy}")
+
+
+def _on_grid(name: str, u: Any, scheme: Any = None) -> bool:
+    """Whether the field is one of values on a grid, of which derivatives follow without a scheme."""
+    if isinstance(u, OnGrid) and scheme is not None:
+        raise ValueError(
+            f"`scheme` of `{name}` must be left out for {type(u).__name__}, whose derivatives are what it is named "
+            f"after, got {scheme!r}. Schemes are for functions of a point and for meshes."
+        )
+    return isinstance(u, OnGrid)
+
+
+def _at_points(
+    name: str,
+    u: Any,
+    derivatives: Callable,
+    combine: Callable,
+    params: Any,
+    *,
+    scheme: Any = None,
+    stagger: Any = 0.0,
+) -> Any:
+    """An operator on a continuous field, or on a function of a point."""
+    if params is not None:
+        raise ValueError("`params` must be left out for a function of a point, whose derivatives are exact, got some.")
+    scheme = scheme_of_family(AutomaticDifferentiation, scheme, name)
+    if isinstance(u, Continuous):
+        shifts = zip(per_axis_shift("stagger", stagger, u.domain), u.domain.dx, strict=True)
+        rule = Rule(derivatives, combine, scheme, tuple(shift * h for shift, h in shifts))
+        derived = u.update_fun_and_params(u.params, DerivedField(u.get_fun, rule))
+        axes = [derivatives.axis] if isinstance(derivatives, PartialDerivative) else range(u.domain.ndim)
+        return derived.with_free_axes({*u.free_axes, *axes})
+    if np.any(stagger):
+        raise ValueError(f"`stagger` must be left out for a function, which has no spacing, got {stagger}. Shift `x`.")
+    return DerivedFunction(u, Rule(derivatives, combine, scheme))
+
+
+def _all(derivatives: Array) -> Array:
+    return derivatives
+
+
+def _of_scalar(jacobian: Array) -> Array:
+    _check_channels("gradient", jacobian[..., 0].size, (1,), "Use `jacobian`.")
+    return jacobian.ravel()
+
+
+def _diagonal(jacobian: Array) -> Array:
+    _check_channels("diag_jacobian", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
+    return jnp.diagonal(jacobian)
+
+
+def _trace(jacobian: Array) -> Array:
+    _check_channels("divergence", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
+    return jnp.trace(jacobian)
+
+
+def _rotation(jacobian: Array) -> Array:
+    terms = _curl_terms(jacobian[..., 0].size, jacobian.shape[-1])
+    rows = jacobian.reshape(-1, jacobian.shape[-1])
+    sums = [sum(sign * rows[channel, axis] for channel, (axis,), sign in entries) for entries in terms]
+    return jnp.stack([jnp.asarray(entry) for entry in sums]) if len(sums) > 1 else jnp.asarray(sums[0])
+
+
+def _curl_terms(channels: int, ndim: int) -> tuple[tuple[Term, ...], ...]:
+    if ndim not in (2, 3):
+        raise ValueError(f"`curl` must get a field in 2D or 3D, got one in {ndim}D. See `derivative`.")
+    _check_channels("curl", channels, (3,) if ndim == 3 else (1, 2), "Give one component per axis.")
+    if ndim == 3:
+        return tuple((Term(j, (i,)), Term(i, (j,), -1)) for i, j in ((1, 2), (2, 0), (0, 1)))
+    return ((Term(1, (0,)), Term(0, (1,), -1)),) if channels == 2 else ((Term(0, (1,)),), (Term(0, (0,), -1),))
 
 
 @operator(init_params=_derivative_params)
-def derivative(u: Differentiable, axis: Any = 0, order: Any = 1, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def derivative(u: Differentiable, axis: Any = 0, order: Any = 1, *, stagger: Any = 0.0, params: Any = None) -> Any:
     r"""The partial derivative $\partial^n u / \partial x_i^n$ of each channel.
 
     **Arguments:**
 
-    - `u`: Any number of channels.
+    - `u`: A field with any number of channels, or a function of a point.
     - `axis`: The axis $i$.
     - `order`: The order $n$.
     - `stagger`: Where to evaluate: at x + stagger dx along the axis.
     - `params`: One stencil, with entries along `axis`, for finite differences; `{"k_vec": [...]}` for Fourier series.
 
-    **Returns:** A field with as many channels, in [u]/[L]^n, free along the axis.
+    **Returns:** A field with as many channels, in [u]/[L]^n, free along the axis. For a function, the function
+    $\partial_i^n u(x)$ with values of the same shape.
     """
     _check_axis(u, axis)
-    terms = tuple((Term(channel, (int(axis),) * check_integer("order", order)),) for channel in range(u.dims))
+    axis, order = int(axis), check_integer("order", order)
+    if not _on_grid("derivative", u):
+        return _at_points("derivative", u, PartialDerivative(axis, order), _all, params, stagger=stagger)
     if isinstance(u, FiniteDifferences):
         if isinstance(params, list | tuple | dict):
             raise ValueError("`params` must be one stencil for a derivative, got several. Take that of the axis.")
         params = [params] * u.domain.ndim
+    terms = tuple((Term(channel, (axis,) * order),) for channel in range(u.dims))
     return evaluate_terms(u, terms, params, stagger)
 
 
 @operator(init_params=_first_params)
-def gradient(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def gradient(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: Any = None) -> Any:
     r"""The gradient of a scalar field, $(\nabla u)_i = \partial_i u$.
 
     **Arguments:**
 
-    - `u`: One channel.
-    - `stagger`: Component i is evaluated at $x + s_i \Delta x_i e_i$; one number $s$ or one per axis.
-    - `params`: A list with one stencil per axis for finite differences, of the shapes (9, 1) and (1, 9) for accuracy 8
-        in 2D, divided by dx; `{"k_vec": [...]}` for Fourier series. Given stencils are used as they are: `stagger`
-        is in the default ones.
+    - `u`: A field with one channel, or a function of a point `x` of shape `(d,)` with values of shape `()` or `(1,)`.
+    - `stagger`: Where to evaluate: $\partial_i u$ at $x + s_i \Delta x_i e_i$ for all discretisations; one number or
+        one per axis. Not for functions, which have no spacing.
+    - `scheme`: How to differentiate a continuous field or a function: see `parse_scheme`. Reverse mode by default for
+        fewer values than coordinates, forward mode otherwise.
+    - `params`: A list with one stencil per axis for finite differences, in the units of the field: divided by dx;
+        `{"k_vec": [...]}` for Fourier series; an object that applies itself, such as `geometry.Metric`.
 
-    **Returns:** A field with `ndim` channels, in [u]/[L], free along non-periodic axes.
+    **Returns:** A field with `ndim` channels, in [u]/[L], free along non-periodic axes. For a function, the function
+    $\nabla u(x)$ with values of shape `(d,)`.
 
-    **Raises:** `ValueError` for more channels: see `jacobian`.
+    **Raises:** `ValueError` for more channels: see `jacobian`; for a scheme that is not one of automatic
+        differentiation, or given with a field on a grid.
     """
-    _check_channels("gradient", u, (1,), "Use `jacobian`.")
+    if not _on_grid("gradient", u, scheme):
+        return _at_points("gradient", u, jacobian_of, _of_scalar, params, scheme=scheme, stagger=stagger)
+    _check_channels("gradient", u.dims, (1,), "Use `jacobian`.")
     return evaluate_terms(u, tuple((Term(0, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
 
 @operator(init_params=_first_params)
-def jacobian(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: Any = None) -> Any:
     r"""The Jacobian $\partial_i u_c$ of a field with C channels.
 
-    **Arguments:** as for `gradient`, with any number of channels.
+    **Arguments:** as for `gradient`, with any number of channels, or values of any shape.
 
-    **Returns:** A field with C `ndim` channels, row by row: $\partial_i u_c$ is channel $c \cdot \text{ndim} + i$.
+    **Returns:** A field with C `ndim` channels, row by row: $\partial_i u_c$ is channel $c \cdot \text{ndim} + i$. For
+    a function, one with values of shape `(*value, d)`.
     """
+    if not _on_grid("jacobian", u, scheme):
+        return _at_points("jacobian", u, jacobian_of, _all, params, scheme=scheme, stagger=stagger)
     entries = itertools.product(range(u.dims), range(u.domain.ndim))
     return evaluate_terms(u, tuple((Term(channel, (axis,)),) for channel, axis in entries), params, stagger)
 
 
 @operator(init_params=_first_params)
-def diag_jacobian(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def diag_jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: Any = None) -> Any:
     r"""The diagonal of the Jacobian of a vector field, $\partial_i u_i$ (no sum).
 
-    **Arguments:** as for `gradient`, with `ndim` channels.
+    **Arguments:** as for `gradient`, with `ndim` channels, or values of shape `(d,)`.
 
-    **Returns:** A field with `ndim` channels.
+    **Returns:** A field with `ndim` channels; for a function, one with values of shape `(d,)`.
 
     **Raises:** `ValueError` for another number of channels.
     """
-    _check_channels("diag_jacobian", u, (u.domain.ndim,), "Give one component per axis.")
+    if not _on_grid("diag_jacobian", u, scheme):
+        return _at_points("diag_jacobian", u, jacobian_of, _diagonal, params, scheme=scheme, stagger=stagger)
+    _check_channels("diag_jacobian", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, tuple((Term(axis, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
 
 @operator(init_params=_first_params)
-def divergence(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def divergence(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: Any = None) -> Any:
     r"""The divergence of a vector field, $\sum_i \partial_i u_i$.
 
     The divergence of a gradient is a Laplacian with stencils twice as wide. On bounded axes the gradient is free, and
     the order of convergence at the wall is one lower than `accuracy`, because its error is not smooth there: prefer
     `laplacian`, or `heterog_laplacian` with a coefficient.
 
-    **Arguments:** as for `gradient`, with `ndim` channels.
+    **Arguments:** as for `gradient`, with `ndim` channels, or values of shape `(d,)`.
 
-    **Returns:** A field with one channel.
+    **Returns:** A field with one channel; for a function, one with values of shape `()`.
 
     **Raises:** `ValueError` for another number of channels.
     """
-    _check_channels("divergence", u, (u.domain.ndim,), "Give one component per axis.")
+    if not _on_grid("divergence", u, scheme):
+        return _at_points("divergence", u, jacobian_of, _trace, params, scheme=scheme, stagger=stagger)
+    _check_channels("divergence", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, (tuple(Term(axis, (axis,)) for axis in range(u.domain.ndim)),), params, stagger)
 
 
 @operator(init_params=_first_params)
-def curl(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
+def curl(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: Any = None) -> Any:
     r"""The curl.
 
     | field | result |
@@ -148,24 +251,17 @@ def curl(u: Differentiable, *, stagger: Any = 0.0, params: Any = None) -> Field:
 
     **Arguments:** as for `gradient`, with the channels of the table.
 
+    **Returns:** A field with the channels of the table; for a function, one with values of shape `(3,)`, `()`, `(2,)`.
+
     **Raises:** `ValueError` for other channels, and in 1D.
     """
-    ndim = u.domain.ndim
-    if ndim == 1:
-        raise ValueError("`curl` must get a field in 2D or 3D, got one in 1D. See `derivative`.")
-    _check_channels("curl", u, (3,) if ndim == 3 else (1, 2), "Give one component per axis.")
-    if ndim == 3:
-        pairs = ((1, 2), (2, 0), (0, 1))
-        terms = tuple((Term(j, (i,)), Term(i, (j,), -1)) for i, j in pairs)
-    elif u.dims == 2:
-        terms = ((Term(1, (0,)), Term(0, (1,), -1)),)
-    else:
-        terms = ((Term(0, (1,)),), (Term(0, (0,), -1),))
-    return evaluate_terms(u, terms, params, stagger)
+    if not _on_grid("curl", u, scheme):
+        return _at_points("curl", u, jacobian_of, _rotation, params, scheme=scheme, stagger=stagger)
+    return evaluate_terms(u, _curl_terms(u.dims, u.domain.ndim), params, stagger)
 
 
 @operator(init_params=_second_params)
-def laplacian(u: Differentiable, *, params: Any = None) -> Field:
+def laplacian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> Any:
     r"""The Laplacian of each channel, $\sum_i \partial_i^2 u$ (in Cartesian coordinates the vector Laplacian too).
 
     Its eigenvalues in 1D have no positive real parts with any boundary mode, for accuracies 2 to 8. For Fourier series
@@ -174,29 +270,39 @@ def laplacian(u: Differentiable, *, params: Any = None) -> Field:
 
     **Arguments:**
 
-    - `u`: Any number of channels.
+    - `u`: A field with any number of channels, or a function of a point with values of any shape.
+    - `scheme`: How to differentiate a continuous field or a function: see `parse_scheme`. Forward over forward by
+        default, along one axis after the other: for a network of two or more coordinates 2 to 5 times faster in
+        training than from the Hessian, and never slower (`docs/guides/scheme_speed.py` measures it).
     - `params`: A list with one stencil per axis for finite differences, divided by dx**2; `{"k_vec": [...]}` for
-        Fourier series.
+        Fourier series; an object that applies itself, such as `geometry.Metric` for the Laplace-Beltrami operator.
 
-    **Returns:** A field with as many channels, in [u]/[L]², free along non-periodic axes.
+    **Returns:** A field with as many channels, in [u]/[L]², free along non-periodic axes. For a function, one with
+    values of the same shape.
     """
+    if not _on_grid("laplacian", u, scheme):
+        return _at_points("laplacian", u, laplacian_of, _all, params, scheme=scheme)
     axes = range(u.domain.ndim)
     return evaluate_terms(u, tuple(tuple(Term(c, (axis, axis)) for axis in axes) for c in range(u.dims)), params)
 
 
 @operator(init_params=_both_params)
-def hessian(u: Differentiable, *, params: Any = None) -> Field:
+def hessian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> Any:
     r"""The second derivatives $\partial_i \partial_j u_c$.
 
     **Arguments:**
 
-    - `u`: Any number of channels C.
+    - `u`: A field with any number of channels C, or a function of a point with values of any shape.
+    - `scheme`: How to differentiate a continuous field or a function: see `parse_scheme`. Forward over reverse by
+        default.
     - `params`: `{"gradient": [...], "laplacian": [...]}` with the stencils of these operators for finite differences,
         for mixed and for pure derivatives; `{"k_vec": [...]}` for Fourier series.
 
     **Returns:** A field with C `ndim`² channels, row by row: $\partial_i \partial_j u_c$ is channel
-    $(c \cdot \text{ndim} + i) \cdot \text{ndim} + j$.
+    $(c \cdot \text{ndim} + i) \cdot \text{ndim} + j$. For a function, one with values of shape `(*value, d, d)`.
     """
+    if not _on_grid("hessian", u, scheme):
+        return _at_points("hessian", u, hessian_of, _all, params, scheme=scheme)
     axes = range(u.domain.ndim)
     entries = itertools.product(range(u.dims), axes, axes)
     terms = tuple((Term(c, (min(i, j), max(i, j))),) for c, i, j in entries)

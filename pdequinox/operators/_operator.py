@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ..fields import Field
 
@@ -32,18 +32,22 @@ class Operator:
     """A function `op(field, *args, params=None, **options)` with one implementation per type of field.
 
     It dispatches on the type of its first argument by `functools.singledispatch`, so subclasses of a field have the
-    implementations of their parents. Made by `operator`; extended by `register`.
+    implementations of their parents. One for `Callable` takes functions of a point; fields are callable too, but it is
+    not for fields. Made by `operator`; extended by `register`.
+
+    A `params` that knows how to apply itself has a method `apply_operator(op, field, *args, **options)`, which is then
+    called instead of the implementation: see `geometry.Metric`.
     """
 
     def __init__(self, evaluate: Callable, init_params: Callable | None = None):
         functools.update_wrapper(self, evaluate)
-        # Fields are callables too: an implementation for callables must not catch a field that lacks one of its own.
         self._implementations: Any = functools.singledispatch(_MISSING)  # pyright: ignore[reportArgumentType]
-        self._implementations.register(Field, _MISSING)
-        self._dispatch = self._implementations.dispatch
+        self._for_functions: Any = _MISSING
         self.register(evaluate, init_params=init_params)
 
     def __call__(self, field: Any, /, *args: Any, params: Any = None, **options: Any) -> Any:
+        if hasattr(type(params), "apply_operator"):
+            return params.apply_operator(self, field, *args, **options)
         implementation = self._implementation_for(type(field))
         if params is None:
             if implementation.init_params is None:
@@ -97,13 +101,24 @@ class Operator:
         signature = signature.replace(parameters=[p for p in signature.parameters.values() if p is not params])
         own_options = _own_options(init_params, evaluate.__name__, signature) if init_params else frozenset()
         implementation = _Implementation(evaluate, init_params, signature, own_options)
-        self._implementations.register(field_type, implementation)
+        for kind in get_args(field_type) or (field_type,):
+            if kind is Callable:
+                self._for_functions = implementation
+            else:
+                self._implementations.register(kind, implementation)
         return evaluate
+
+    def _dispatch(self, field_type: type) -> Any:
+        found = self._implementations.dispatch(field_type)
+        # Fields are callables too: an implementation for functions must not catch a field that lacks one of its own.
+        is_function = found is _MISSING and issubclass(field_type, Callable) and not issubclass(field_type, Field)
+        return self._for_functions if is_function else found
 
     def _implementation_for(self, field_type: type) -> Any:
         found = self._dispatch(field_type)
         if found is _MISSING:
             names = ", ".join(name for (name,) in get_implementations(self))
+            names += " or a function of a point" if self._for_functions is not _MISSING else ""
             raise TypeError(
                 f"`{self}` must get one of {names}, got {field_type.__name__}. Convert it, or add an implementation "
                 f"with `@{self}.register({field_type.__name__})`."
@@ -148,13 +163,14 @@ def operator(evaluate: Callable | None = None, *, init_params: Callable | None =
 
 
 def get_implementations(op: Operator) -> list[tuple[str]]:
-    """The names of the types that the operator has an implementation for, each in a tuple, sorted."""
+    """The names of the types of fields that the operator has an implementation for, each in a tuple, sorted."""
     registry = op._implementations.registry
     return sorted((field_type.__name__,) for field_type, found in registry.items() if found is not _MISSING)
 
 
 def has_implementation(op: Operator, field_type: type) -> bool:
-    """Whether the operator takes fields of this type: has an implementation for it, or for a parent of it."""
+    """Whether the operator takes arguments of this type: it has an implementation for it, for a parent of it, or for
+    `Callable` if it is a type of functions and not of fields."""
     return op._dispatch(field_type) is not _MISSING
 
 

@@ -1,6 +1,5 @@
-"""Sums of partial derivatives, for each discretisation: what all differential operators are made of."""
+"""Sums of partial derivatives on a grid: what all differential operators are made of there."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -11,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import numbers_per_axis
-from ..fields import Continuous, Domain, Field, FiniteDifferences, FourierSeries, OnGrid
+from ..fields import Domain, FiniteDifferences, FourierSeries, OnGrid
 from ._stencils import apply_stencil, central_stencil
 
 
@@ -126,22 +125,13 @@ def _shifted(k: Array, distance: float, n: int) -> Array:
 
 
 def evaluate_terms(
-    u: Field, terms: Terms, params: Any, stagger: Any = 0.0, keys: tuple[str | None, str | None] = (None, None)
-) -> Field:
+    u: OnGrid, terms: Terms, params: Any, stagger: Any = 0.0, keys: tuple[str | None, str | None] = (None, None)
+) -> OnGrid:
     """The field whose channels are sums of partial derivatives of `u`, those along axis i at x + stagger_i dx_i.
 
     `keys` say where in `params` the stencils of first and of higher derivatives are.
     """
     shifts = per_axis_shift("stagger", stagger, u.domain)
-    axes = {axis for sums in terms for term in sums for axis in term.axes}
-    if isinstance(u, OnGrid):
-        result = _on_grid(u, terms, params, shifts, keys)
-    else:
-        result = _continuous(u, terms, params, shifts)
-    return result.with_free_axes({*u.free_axes, *axes})
-
-
-def _on_grid(u: OnGrid, terms: Terms, params: Any, shifts: tuple[float, ...], keys: tuple) -> OnGrid:
     # Each derivative once, for all the channels that need it.
     channels = {}
     for term in (term for sums in terms for term in sums):
@@ -160,7 +150,8 @@ def _on_grid(u: OnGrid, terms: Terms, params: Any, shifts: tuple[float, ...], ke
             total = value if total is None else total + value
         results.append(total)
     # Stacked in front and moved: on a CPU twice as fast as interleaving the channels one by one.
-    return u.replace_params(jnp.moveaxis(jnp.stack(results), 0, -1))
+    result = u.replace_params(jnp.moveaxis(jnp.stack(results), 0, -1))
+    return result.with_free_axes({*u.free_axes, *(axis for axes in derivatives for axis in axes)})
 
 
 def _partial(
@@ -176,40 +167,3 @@ def _partial(
         else:
             values = apply(u, values, entry(params, axis, ndim, keys[order > 1]), order)
     return values
-
-
-def _continuous(u: Any, terms: Terms, params: Any, shifts: tuple[float, ...]) -> Continuous:
-    if params is not None:
-        raise ValueError("`params` must be left out for a continuous field, whose derivatives are exact, got some.")
-    offsets = tuple(shift * h for shift, h in zip(shifts, u.domain.dx, strict=True))
-    return u.update_fun_and_params(u.params, _Derivatives(u.get_fun, terms, offsets))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Derivatives:
-    """Sums of partial derivatives of a function. Equal for equal parts, so that nothing is traced twice."""
-
-    get_fun: Callable
-    terms: Terms
-    offsets: tuple[float, ...]
-
-    def __call__(self, params: Any, x: Array) -> Array:
-        derivatives = {}
-        for axes in {term.axes for sums in self.terms for term in sums}:
-            function = lambda x: jnp.atleast_1d(jnp.asarray(self.get_fun(params, x)))  # noqa: E731
-            for axis in axes:
-                function = _along(function, axis)
-            offset = [h if axis in axes else 0.0 for axis, h in enumerate(self.offsets)]
-            derivatives[axes] = function(x + jnp.asarray(offset, x.dtype))
-        totals = [sum(sign * derivatives[axes][channel] for channel, axes, sign in sums) for sums in self.terms]
-        return jnp.stack([jnp.asarray(total) for total in totals])
-
-
-def _along(function: Callable[[Array], Array], axis: int) -> Callable[[Array], Array]:
-    """The partial derivative of a function of a point."""
-
-    def derivative(x: Array) -> Array:
-        direction = jnp.zeros_like(x).at[axis].set(1)
-        return jax.jvp(function, (x,), (direction,))[1]
-
-    return derivative
