@@ -4,6 +4,7 @@ import json
 import math
 import re
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import equinox as eqx
@@ -16,7 +17,12 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = {
     str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
-    for page in (ROOT / "README.md", ROOT / "docs/index.md", *sorted(ROOT.glob("docs/api/*.md")))
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs/index.md",
+        ROOT / "docs/guides/own_architecture.md",
+        *sorted(ROOT.glob("docs/api/*.md")),
+    )
 }
 EXAMPLES = {
     f"{page}-{number}": code
@@ -50,6 +56,15 @@ def cells(line: str) -> list[str]:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run(example):
     run(example)
+
+
+def test_names_of_the_table_of_translations_exist():
+    text = (ROOT / "docs/where_is.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `") or line.startswith("| a ")]
+    names = [name for row in rows for name in re.findall(r"`([a-z_]+\.\w+|bind|functional)`", row[-1])]
+    assert len(names) > 30
+    for name in names:
+        attrgetter(name)(pdeqx)
 
 
 def test_readme_has_an_example_for_each_of_the_three_uses():
