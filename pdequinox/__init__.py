@@ -1,8 +1,11 @@
 """Boundary-aware neural-PDE architectures in Equinox, and a benchmark that tells which one to use."""
 
+import importlib as _importlib
+import typing as _typing
+
 from . import arch, blocks, boundary, compose, conv, correction, fields, operators, train
 from .compose import ConstantEmbeddingMetadataNetwork, Hierarchical, Sequential
-from .fields import Continuous, Domain, FiniteDifferences, FourierSeries, OnGrid
+from .fields import Continuous, Domain, FiniteDifferences, FourierSeries, OnGrid, bind, functional
 from .operators import operator
 from .train import (
     cast,
@@ -16,6 +19,9 @@ from .train import (
     sample_data,
 )
 
+if _typing.TYPE_CHECKING:
+    from . import geometry, jacobian, mesh
+
 __version__ = "0.2.0"
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "OnGrid",
     "Sequential",
     "arch",
+    "bind",
     "blocks",
     "boundary",
     "cast",
@@ -40,10 +47,21 @@ __all__ = [
     "dataloader",
     "extract_from_ensemble",
     "fields",
+    "functional",
+    "geometry",
+    "jacobian",
     "load_weights_0_1",
     "measured_receptive_field",
+    "mesh",
     "operator",
     "operators",
     "sample_data",
     "train",
 ]
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Rooms that the rest does not need are imported when they are first used."""
+    if name in ("geometry", "jacobian", "mesh"):
+        return _importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

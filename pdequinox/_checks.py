@@ -66,6 +66,25 @@ def numbers_per_axis(name: str, value: Any, num_spatial_dims: int) -> tuple[floa
     return tuple(map(float, values))
 
 
+def count_samples(name: str, data: Any) -> int:
+    """The length of the leading axis that all leaves of `data` share."""
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(data)]
+    leading = {shape[:1] for shape in shapes}
+    if len(leading) != 1 or leading & {(), (0,)}:
+        raise ValueError(
+            f"`{name}` must hold arrays with a common leading axis of samples, got the shapes {shapes}. "
+            "Put the samples first in every array."
+        )
+    return shapes[0][0]
+
+
+def check_channels(name: str, channels: int, valid: tuple[int, ...], remedy: str) -> None:
+    """Refuse a field with a number of channels that the operator `name` cannot take."""
+    if channels not in valid:
+        expected = " or ".join(map(str, valid))
+        raise ValueError(f"`{name}` must get a field with {expected} channels, got {channels}. {remedy}")
+
+
 def check_sizes(num_spatial_dims: Any, in_channels: Any, out_channels: Any) -> tuple[int, int, int]:
     """The three arguments that every layer starts with, as Python integers."""
     return (

@@ -114,14 +114,23 @@ def test_a_complex_array_has_a_column_for_each_real_and_each_imaginary_part():
 
 
 def test_auto_takes_reverse_mode_if_there_are_fewer_rows_than_columns():
-    wide, tall = jnp.ones(40), jnp.ones(3)
-    f = lambda p: jnp.sum(p) * X  # noqa: E731
+    """Rows are all outputs, or those of one sample: 7 numbers of 3 samples here, against 10 or 30 parameters."""
+    inputs = jnp.ones((3, 7))
+    f = lambda p, x: jnp.sum(p) * x  # noqa: E731
+    at_once = lambda p: jax.vmap(lambda x: f(p, x))(inputs)  # noqa: E731
 
-    def counted(model, mode):
-        return str(jax.make_jaxpr(lambda model: param_jacobian(f, model, mode=mode))(model))
+    def program(mode, num_parameters, **arguments):
+        jacobian = lambda p: param_jacobian(model=p, mode=mode, **arguments)  # noqa: E731
+        return str(jax.make_jaxpr(jacobian)(jnp.ones(num_parameters)))
 
-    assert counted(wide, "auto") == counted(wide, "reverse") != counted(wide, "forward")
-    assert counted(tall, "auto") == counted(tall, "forward") != counted(tall, "reverse")
+    for arguments, size, taken, other in (
+        ({"f": at_once}, 30, "reverse", "forward"),
+        ({"f": at_once}, 10, "forward", "reverse"),
+        ({"f": f, "inputs": inputs}, 10, "reverse", "forward"),
+        ({"f": f, "inputs": inputs}, 7, "forward", "reverse"),
+    ):
+        auto = program("auto", size, **arguments)
+        assert auto == program(taken, size, **arguments) != program(other, size, **arguments)
 
 
 def test_chunks_bound_the_memory():
@@ -183,9 +192,9 @@ def test_single_precision_stays_single(float64):
     [
         ({"mode": "jacrev"}, r"`mode` must be 'auto', 'forward' or 'reverse', got 'jacrev'"),
         ({"chunk_size": 0}, r"`chunk_size` must be an integer of at least 1, got 0"),
-        ({"where": lambda m: m.power}, r"`where` must select at least one floating array"),
-        ({"where": lambda m: ()}, r"`where` must select at least one floating array"),
-        ({"where": False}, r"`where` must select at least one floating array"),
+        ({"where": lambda m: m.power}, r"`where` must select floating arrays of the model, got none"),
+        ({"where": lambda m: ()}, r"`where` must select floating arrays of the model, got none"),
+        ({"where": False}, r"`where` must select floating arrays of the model, got none"),
         ({"where": lambda m: X}, r"`where` must be a boolean pytree like the model, or a function"),
         ({"where": "first"}, r"`where` must be a boolean pytree like the model, .*got 'first'"),
         ({"where": (True, False)}, r"`where` must have the structure of the model"),

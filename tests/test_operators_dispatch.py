@@ -60,7 +60,8 @@ def test_differential_operators_are_implemented_for_all_discretisations(name):
 @pytest.mark.parametrize("name", POINTWISE)
 def test_operators_on_values_are_implemented_for_all_fields(name):
     op = getattr(operators, name)
-    assert get_implementations(op) == [("Continuous",), ("OnGrid",)]
+    expected = {("Continuous",), ("OnGrid",)} if name == "dot_product" else {("Field",)}
+    assert expected <= set(get_implementations(op))
     assert all(has_implementation(op, kind) for kind in (Continuous, FourierSeries, OtherField))
 
 
@@ -117,7 +118,9 @@ def test_annotations_may_be_strings():
 
 
 def test_a_field_without_implementation_is_refused_with_the_ones_there_are():
-    message = r"`gradient` must get one of .*, FourierSeries or a function of a point, got OtherField.*gradient.register"
+    message = (
+        r"`gradient` must get one of .* or a function of a point, got OtherField.*gradient.register"
+    )
     with pytest.raises(TypeError, match=message):
         gradient(OtherField(VALUES, DOMAIN))
     with pytest.raises(TypeError, match=message):

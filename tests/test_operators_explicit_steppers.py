@@ -29,6 +29,10 @@ def test_steps_converge_at_their_order(stepper, order, float64):
     assert np.log2(error(16) / error(32)) == pytest.approx(order, abs=0.1)
 
 
+def test_stability_is_checked_in_double_precision_too(float64):
+    assert RK4(laplacian, 1e-4, example=sine()).check_stability(sine()) <= 1.001
+
+
 def test_substeps_are_smaller_steps(float64):
     once = RK4(jnp.sin, 0.3, num_substeps=3)(jnp.ones(2))
     np.testing.assert_allclose(once, rollout(RK4(jnp.sin, 0.1), jnp.ones(2), 3)[-1], rtol=1e-14)

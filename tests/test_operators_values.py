@@ -159,7 +159,9 @@ WRONG_VALUES = {
     ),
     "`stagger` must be one finite number or one per axis.*got nan": lambda: gradient(EXACT, stagger=float("nan")),
     r"`dx` must be one finite number or one per axis \(2\)": lambda: shift_operator(SERIES, (0.1, 0.1, 0.1)),
-    "a shift must be at most 1 spacings along the bounded axis 0, got -1.2": lambda: shift_operator(BOUNDED, (-0.6, 3.0)),
+    "a shift must be at most 1 spacings along the bounded axis 0, got -1.2": lambda: shift_operator(
+        BOUNDED, (-0.6, 3.0)
+    ),
     r"`params` must be a list with one entry per axis \(2\)": lambda: gradient(SCALAR, params=[np.ones((3, 1))]),
     r"`params` must be a list with one entry per axis": lambda: laplacian(SCALAR, params=np.ones((3, 1))),
     r"one axis per spatial axis \(2\), such as \(3, 1\), got shape \(3,\)": lambda: gradient(

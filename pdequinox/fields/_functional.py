@@ -47,7 +47,7 @@ def functional(module: Any) -> tuple[Callable, PyTree]:
 
     - `module`: An `eqx.Module`, or any pytree that can be called.
 
-    **Returns:** `(apply, params)`. `params` has the floating arrays of the module and `None` for all else, which `apply`
+    **Returns:** `(apply, params)`. `params` has the floating arrays of the module, and `None` for what `apply`
     holds. `apply` is hashable, and equal for modules that differ in their parameters alone.
 
     **Raises:** `ValueError` for what cannot be called or has no floating arrays.

@@ -5,7 +5,7 @@ from ._explicit_steppers import RK4, Euler, ExplicitStepper, StabilityWarning
 from ._heterog_laplacian import heterog_laplacian
 from ._operator import Operator, get_implementations, has_implementation, operator
 from ._pointwise import compose, dot_product, functional, get_component, inverse, sum_over_dims
-from ._schemes import SCHEMES, AutomaticDifferentiation, FiniteDifference, default_scheme, parse_scheme
+from ._schemes import SCHEMES, AutomaticDifferentiation, FiniteDifference, default_scheme, parse_scheme, resolve_scheme
 from ._shift import shift_operator
 from ._stencils import fd_coefficients, reflection_conv, stencil_conv
 
@@ -39,6 +39,7 @@ __all__ = [
     "operator",
     "parse_scheme",
     "reflection_conv",
+    "resolve_scheme",
     "shift_operator",
     "stencil_conv",
     "sum_over_dims",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import check_integer
+from .._checks import check_channels, check_integer
 from ..fields import Continuous, FiniteDifferences, FourierSeries, OnGrid
 from ._automatic_differentiation import (
     DerivedField,
@@ -21,7 +21,7 @@ from ._automatic_differentiation import (
 )
 from ._operator import operator
 from ._partial import Term, evaluate_terms, per_axis_shift, stencils, wavenumbers
-from ._schemes import AutomaticDifferentiation, scheme_of_family
+from ._schemes import AutomaticDifferentiation, resolve_scheme
 
 Differentiable: TypeAlias = FiniteDifferences | FourierSeries | Continuous | Callable
 
@@ -59,12 +59,6 @@ def _check_axis(u: Any, axis: Any) -> None:
         raise ValueError(f"`axis` must be less than {u.domain.ndim}, got {axis}. Count the axes from 0.")
 
 
-def _check_channels(name: str, channels: int, valid: tuple[int, ...], remedy: str) -> None:
-    if channels not in valid:
-        expected = " or ".join(map(str, valid))
-        raise ValueError(f"`{name}` must get a field with {expected} channels, got {channels}. {remedy}")
-
-
 def _on_grid(name: str, u: Any, scheme: Any = None) -> bool:
     """Whether the field is one of values on a grid, of which derivatives follow without a scheme."""
     if isinstance(u, OnGrid) and scheme is not None:
@@ -88,7 +82,7 @@ def _at_points(
     """An operator on a continuous field, or on a function of a point."""
     if params is not None:
         raise ValueError("`params` must be left out for a function of a point, whose derivatives are exact, got some.")
-    scheme = scheme_of_family(AutomaticDifferentiation, scheme, name)
+    scheme = resolve_scheme(AutomaticDifferentiation, scheme, name)
     if isinstance(u, Continuous):
         shifts = zip(per_axis_shift("stagger", stagger, u.domain), u.domain.dx, strict=True)
         rule = Rule(derivatives, combine, scheme, tuple(shift * h for shift, h in shifts))
@@ -105,17 +99,17 @@ def _all(derivatives: Array) -> Array:
 
 
 def _of_scalar(jacobian: Array) -> Array:
-    _check_channels("gradient", jacobian[..., 0].size, (1,), "Use `jacobian`.")
+    check_channels("gradient", jacobian[..., 0].size, (1,), "Use `jacobian`.")
     return jacobian.ravel()
 
 
 def _diagonal(jacobian: Array) -> Array:
-    _check_channels("diag_jacobian", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
+    check_channels("diag_jacobian", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
     return jnp.diagonal(jacobian)
 
 
 def _trace(jacobian: Array) -> Array:
-    _check_channels("divergence", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
+    check_channels("divergence", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
     return jnp.trace(jacobian)
 
 
@@ -129,7 +123,7 @@ def _rotation(jacobian: Array) -> Array:
 def _curl_terms(channels: int, ndim: int) -> tuple[tuple[Term, ...], ...]:
     if ndim not in (2, 3):
         raise ValueError(f"`curl` must get a field in 2D or 3D, got one in {ndim}D. See `derivative`.")
-    _check_channels("curl", channels, (3,) if ndim == 3 else (1, 2), "Give one component per axis.")
+    check_channels("curl", channels, (3,) if ndim == 3 else (1, 2), "Give one component per axis.")
     if ndim == 3:
         return tuple((Term(j, (i,)), Term(i, (j,), -1)) for i, j in ((1, 2), (2, 0), (0, 1)))
     return ((Term(1, (0,)), Term(0, (1,), -1)),) if channels == 2 else ((Term(0, (1,)),), (Term(0, (0,), -1),))
@@ -184,7 +178,7 @@ def gradient(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, param
     """
     if not _on_grid("gradient", u, scheme):
         return _at_points("gradient", u, jacobian_of, _of_scalar, params, scheme=scheme, stagger=stagger)
-    _check_channels("gradient", u.dims, (1,), "Use `jacobian`.")
+    check_channels("gradient", u.dims, (1,), "Use `jacobian`.")
     return evaluate_terms(u, tuple((Term(0, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
 
@@ -215,7 +209,7 @@ def diag_jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, 
     """
     if not _on_grid("diag_jacobian", u, scheme):
         return _at_points("diag_jacobian", u, jacobian_of, _diagonal, params, scheme=scheme, stagger=stagger)
-    _check_channels("diag_jacobian", u.dims, (u.domain.ndim,), "Give one component per axis.")
+    check_channels("diag_jacobian", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, tuple((Term(axis, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
 
@@ -235,7 +229,7 @@ def divergence(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, par
     """
     if not _on_grid("divergence", u, scheme):
         return _at_points("divergence", u, jacobian_of, _trace, params, scheme=scheme, stagger=stagger)
-    _check_channels("divergence", u.dims, (u.domain.ndim,), "Give one component per axis.")
+    check_channels("divergence", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, (tuple(Term(axis, (axis,)) for axis in range(u.domain.ndim)),), params, stagger)
 
 

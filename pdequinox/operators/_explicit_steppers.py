@@ -159,8 +159,8 @@ def _ritz_values(rhs: Callable[[Any], Any], state: PyTree, num_iterations: int) 
     product = jax.jit(lambda v: jax.jvp(lambda v: as_real(ravel_pytree(rhs(as_state(v)))[0]), (flat,), (v,))[1])
     flat = as_real(values)
     n = flat.size
-    basis = [np.asarray(jr.normal(jr.PRNGKey(0), (n,)), dtype=float)]
-    basis[0] /= np.linalg.norm(basis[0])
+    start = np.asarray(jr.normal(jr.PRNGKey(0), (n,)), dtype=float)
+    basis = [start / np.linalg.norm(start)]
     hessenberg = np.zeros((num_iterations + 1, num_iterations))
     for j in range(num := min(num_iterations, n)):
         vector = np.asarray(product(jnp.asarray(basis[j], flat.dtype)), dtype=float)

@@ -1,4 +1,4 @@
-"""Operators that act on values, not on derivatives."""
+"""Operators that act on values, not on derivatives: those of all fields that have arithmetic."""
 
 import dataclasses
 from collections.abc import Callable, Collection
@@ -14,11 +14,9 @@ from ..boundary import quadrature_weights
 from ..fields import Continuous, Field, OnGrid
 from ._operator import operator
 
-AnyField = Continuous | OnGrid
-
 
 @operator
-def get_component(u: AnyField, dim: Any, *, params: Any = None) -> Field:
+def get_component(u: Field, dim: Any, *, params: Any = None) -> Field:
     """The channel `dim` of a field, as a field with one channel. Keeps the conditions.
 
     **Raises:** `ValueError` for a channel that the field does not have.
@@ -30,7 +28,7 @@ def get_component(u: AnyField, dim: Any, *, params: Any = None) -> Field:
 
 
 @operator
-def sum_over_dims(u: AnyField, *, params: Any = None) -> Field:
+def sum_over_dims(u: Field, *, params: Any = None) -> Field:
     """The sum of the channels of a field, as a field with one channel. Keeps the conditions."""
     _no_params(params)
     return _on_channels(u, _sum)
@@ -49,14 +47,14 @@ def _sum(values: Array) -> Array:
 
 
 @operator
-def inverse(u: AnyField, *, params: Any = None) -> Field:
+def inverse(u: Field, *, params: Any = None) -> Field:
     """The multiplicative inverse 1 / u of each channel. Keeps vanishing normal derivatives only."""
     _no_params(params)
     return 1 / u
 
 
 @operator
-def compose(u: AnyField, *, params: Any = None) -> Callable[[Callable], Field]:
+def compose(u: Field, *, params: Any = None) -> Callable[[Callable], Field]:
     """A function of the values: `compose(u)(jnp.exp)` is the field exp(u).
 
     **Returns:** A function of a function of arrays (it is given `(*batch, *N, C)`, or `(C,)` at a point). The result
@@ -71,7 +69,7 @@ def compose(u: AnyField, *, params: Any = None) -> Callable[[Callable], Field]:
 
 
 @operator
-def functional(u: AnyField, *, params: Any = None) -> Callable[[Callable], Any]:
+def functional(u: Field, *, params: Any = None) -> Callable[[Callable], Any]:
     """A function of all values on the grid: `functional(u)(jnp.sum)`. For continuous fields the grid of the domain."""
     _no_params(params)
     return lambda function: function(u.on_grid)
@@ -83,7 +81,7 @@ def _on_channels(u: Any, function: Callable[[Array], Array], free_axes: Collecti
 
 
 @operator
-def dot_product(u: AnyField, v: Any, *, quadrature: bool = True, params: Any = None) -> Array:
+def dot_product(u: Continuous | OnGrid, v: Any, *, quadrature: bool = True, params: Any = None) -> Array:
     r"""The inner product $\int \sum_c \overline{u_c} v_c\,dx$.
 
     Integrated with the quadrature weights of the grid: of second order, of fourth if both fields satisfy the condition

@@ -108,8 +108,19 @@ def default_scheme(scheme: Any) -> Iterator[None]:
         _DEFAULTS.reset(token)
 
 
-def scheme_of_family(family: type, scheme: Any, operator: str) -> Any:
-    """The scheme to use: that of the call, or the default of the family; one of another family is refused."""
+def resolve_scheme(family: type, scheme: Any, operator: str) -> Any:
+    """The scheme to use in an implementation of an operator: that of the call, or else the default of the family.
+
+    **Arguments:**
+
+    - `family`: `AutomaticDifferentiation` or `FiniteDifference`: what the implementation can do.
+    - `scheme`: What the operator was called with, as for `parse_scheme`; `None` for the default.
+    - `operator`: The name of the operator, for the error.
+
+    **Returns:** An instance of `family`.
+
+    **Raises:** `ValueError` as `parse_scheme`, and for a scheme of another family.
+    """
     if scheme is None:
         return _DEFAULTS.get({}).get(family) or family()
     parsed = parse_scheme(scheme)
