@@ -87,7 +87,7 @@ def test_the_code_of_the_page_runs_and_learns():
     namespace = {}
     exec(compile(code.replace("num_steps = 1000\n", "num_steps = 60\n"), "solver_in_the_loop.md", "exec"), namespace)
     loss, windows = namespace["loss"], namespace["windows"]
-    assert loss(namespace["fitted"].network, windows) < loss(namespace["coarse"], windows) / 2
+    assert loss(namespace["fitted"].model, windows) < loss(namespace["coarse"], windows) / 2
 
 
 @pytest.mark.parametrize("mode", MODES)

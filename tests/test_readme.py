@@ -74,7 +74,7 @@ def test_readme_has_an_example_for_each_of_the_three_uses():
 def test_the_correction_of_the_readme_is_ten_times_better_than_its_scheme():
     example = run("README.md-1")
     loss, data = example["loss"], example["data"]
-    assert loss(example["fitted"].network, data) < loss(example["step"], data) / 10
+    assert loss(example["fitted"].model, data) < loss(example["step"], data) / 10
 
 
 def test_pictures_exist():

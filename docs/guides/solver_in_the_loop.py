@@ -152,16 +152,16 @@ def train(stepper, trajectories, domain, *, fraction=1.0, stop_after=None):
         starts = range(0, HORIZON - horizon + 1, 2)
         windows = np.concatenate([trajectories[:, start : start + horizon + 1] for start in starts])
         num_steps = max(2, round(fraction * num_steps))
-        stepper, values = pdeqx.train.fit(
+        stepper, history = pdeqx.train.fit(
             stepper,
-            windows,
-            loss=make_loss(domain),
-            optimizer=optax.adam(optax.cosine_decay_schedule(rate, num_steps)),
-            num_steps=stop_after or num_steps,
-            batch_size=BATCH_SIZE,
+            make_loss(domain),
+            optax.adam(optax.cosine_decay_schedule(rate, num_steps)),
+            stop_after or num_steps,
+            batches=pdeqx.train.shuffled(windows, BATCH_SIZE),
             key=jr.PRNGKey(seed),
+            progress=False,
         )
-        losses.append(values)
+        losses.append(history.losses["total"])
         if stop_after:
             break
     return stepper, np.concatenate(losses)

@@ -17,7 +17,6 @@ from ._networks import Contender
 BATCH_SIZE = 20
 PEAK_LEARNING_RATE = 1e-3
 FULL_STEPS = 10_000
-STEPS_PER_MARK = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,23 +80,22 @@ def train_network(
     )
     marks: list[tuple[int, float]] = []
 
-    def callback(step: int, loss: Array) -> None:
-        if not marks or step - marks[-1][0] >= STEPS_PER_MARK or step == num_steps:
-            value = float(loss)
-            marks.append((step, time.perf_counter()))
-            on_progress(step, value)
+    def progress(step: int, loss: float) -> None:
+        marks.append((step, time.perf_counter()))
+        on_progress(step, loss)
 
     start = time.perf_counter()
-    network, losses = train.fit(
+    network, history = train.fit(
         network,
-        training,
-        optimizer=optax.adam(schedule),
-        num_steps=num_steps,
-        batch_size=min(BATCH_SIZE, len(training[0])),
+        train.supervised_loss,
+        optax.adam(schedule),
+        num_steps,
+        batches=train.shuffled(training, min(BATCH_SIZE, len(training[0]))),
         key=key,
         steps_per_call=steps_per_call,
-        callback=callback,
+        progress=progress,
     )
+    losses = history.losses["total"]
     (first_step, first_time), (last_step, last_time) = marks[0], marks[-1]
     ms = 1e3 * (last_time - first_time) / (last_step - first_step) if last_step > first_step else None
     return network, {

@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 
-from .._checks import check_integer
+from .._checks import check_integer, count_samples
 
 
 def dataloader(data: PyTree, *, batch_size: int, key: PRNGKeyArray) -> Iterator[PyTree]:
@@ -25,7 +25,7 @@ def dataloader(data: PyTree, *, batch_size: int, key: PRNGKeyArray) -> Iterator[
 
     **Raises:** `ValueError` if the leading axes differ or `batch_size` is not a positive integer.
     """
-    num_samples = count_samples(data)
+    num_samples = count_samples("data", data)
     check_integer("batch_size", batch_size)
     return _batches(data, np.asarray(jr.permutation(key, num_samples)), batch_size)
 
@@ -49,7 +49,7 @@ def cycling_dataloader(
 
     **Raises:** `ValueError` if the leading axes differ or a count is not a positive integer.
     """
-    num_samples = count_samples(data)
+    num_samples = count_samples("data", data)
     check_integer("batch_size", batch_size)
     check_integer("num_steps", num_steps)
     cycle = (
@@ -71,16 +71,3 @@ def _batches(data: PyTree, order: np.ndarray, batch_size: int) -> Iterator[PyTre
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         yield jax.tree.map(lambda leaf, indices=indices: leaf[indices], data)
-
-
-def count_samples(data: PyTree) -> int:
-    """The length of the leading axis that all leaves of `data` share."""
-    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(data)]
-    leading = {shape[:1] for shape in shapes}
-    if len(leading) != 1 or leading & {(), (0,)}:
-        raise ValueError(
-            f"`data` must hold arrays with a common leading axis of samples, got the shapes {shapes}. "
-            "Put the samples first in every array."
-        )
-    ((num_samples,),) = leading
-    return num_samples
