@@ -170,6 +170,7 @@ LINEAR = {"class": "equinox.nn.Linear", "fields": {"weight": None, "bias": None}
         ({"function": "jax.numpy.load"}, r"the function 'jax.numpy.load'"),
         ({"function": "jax.numpy.ndarray"}, r"the function 'jax.numpy.ndarray'"),
         ({"function": "pdequinox.train.save"}, r"the function 'pdequinox.train.save'"),
+        ({"function": "pdequinox.load_weights_0_1"}, r"the function 'pdequinox.load_weights_0_1'"),
         ({"function": "pdequinox.train._save.os.system"}, r"the function 'pdequinox.train._save.os.system'"),
         ({"function": "jax.nn.nothing"}, r"the function 'jax.nn.nothing'"),
         ({"class": "subprocess.Popen", "fields": {}}, r"the class 'subprocess.Popen', which is not of pdequinox"),

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import jax.numpy as jnp
 import numpy as np
@@ -59,7 +59,7 @@ def _check_axis(u: Any, axis: Any) -> None:
         raise ValueError(f"`axis` must be less than {u.domain.ndim}, got {axis}. Count the axes from 0.")
 
 
-def _on_grid(name: str, u: Any, scheme: Any = None) -> bool:
+def _on_grid(u: Any, name: str, scheme: Any = None) -> TypeGuard[OnGrid]:
     """Whether the field is one of values on a grid, of which derivatives follow without a scheme."""
     if isinstance(u, OnGrid) and scheme is not None:
         raise ValueError(
@@ -146,7 +146,7 @@ def derivative(u: Differentiable, axis: Any = 0, order: Any = 1, *, stagger: Any
     """
     _check_axis(u, axis)
     axis, order = int(axis), check_integer("order", order)
-    if not _on_grid("derivative", u):
+    if not _on_grid(u, "derivative"):
         return _at_points("derivative", u, PartialDerivative(axis, order), _all, params, stagger=stagger)
     if isinstance(u, FiniteDifferences):
         if isinstance(params, list | tuple | dict):
@@ -176,7 +176,7 @@ def gradient(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, param
     **Raises:** `ValueError` for more channels: see `jacobian`; for a scheme that is not one of automatic
         differentiation, or given with a field on a grid.
     """
-    if not _on_grid("gradient", u, scheme):
+    if not _on_grid(u, "gradient", scheme):
         return _at_points("gradient", u, jacobian_of, _of_scalar, params, scheme=scheme, stagger=stagger)
     check_channels("gradient", u.dims, (1,), "Use `jacobian`.")
     return evaluate_terms(u, tuple((Term(0, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
@@ -191,7 +191,7 @@ def jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, param
     **Returns:** A field with C `ndim` channels, row by row: $\partial_i u_c$ is channel $c \cdot \text{ndim} + i$. For
     a function, one with values of shape `(*value, d)`.
     """
-    if not _on_grid("jacobian", u, scheme):
+    if not _on_grid(u, "jacobian", scheme):
         return _at_points("jacobian", u, jacobian_of, _all, params, scheme=scheme, stagger=stagger)
     entries = itertools.product(range(u.dims), range(u.domain.ndim))
     return evaluate_terms(u, tuple((Term(channel, (axis,)),) for channel, axis in entries), params, stagger)
@@ -207,7 +207,7 @@ def diag_jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, 
 
     **Raises:** `ValueError` for another number of channels.
     """
-    if not _on_grid("diag_jacobian", u, scheme):
+    if not _on_grid(u, "diag_jacobian", scheme):
         return _at_points("diag_jacobian", u, jacobian_of, _diagonal, params, scheme=scheme, stagger=stagger)
     check_channels("diag_jacobian", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, tuple((Term(axis, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
@@ -227,7 +227,7 @@ def divergence(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, par
 
     **Raises:** `ValueError` for another number of channels.
     """
-    if not _on_grid("divergence", u, scheme):
+    if not _on_grid(u, "divergence", scheme):
         return _at_points("divergence", u, jacobian_of, _trace, params, scheme=scheme, stagger=stagger)
     check_channels("divergence", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, (tuple(Term(axis, (axis,)) for axis in range(u.domain.ndim)),), params, stagger)
@@ -249,7 +249,7 @@ def curl(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: A
 
     **Raises:** `ValueError` for other channels, and in 1D.
     """
-    if not _on_grid("curl", u, scheme):
+    if not _on_grid(u, "curl", scheme):
         return _at_points("curl", u, jacobian_of, _rotation, params, scheme=scheme, stagger=stagger)
     return evaluate_terms(u, _curl_terms(u.dims, u.domain.ndim), params, stagger)
 
@@ -274,7 +274,7 @@ def laplacian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> A
     **Returns:** A field with as many channels, in [u]/[L]², free along non-periodic axes. For a function, one with
     values of the same shape.
     """
-    if not _on_grid("laplacian", u, scheme):
+    if not _on_grid(u, "laplacian", scheme):
         return _at_points("laplacian", u, laplacian_of, _all, params, scheme=scheme)
     axes = range(u.domain.ndim)
     return evaluate_terms(u, tuple(tuple(Term(c, (axis, axis)) for axis in axes) for c in range(u.dims)), params)
@@ -295,7 +295,7 @@ def hessian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> Any
     **Returns:** A field with C `ndim`² channels, row by row: $\partial_i \partial_j u_c$ is channel
     $(c \cdot \text{ndim} + i) \cdot \text{ndim} + j$. For a function, one with values of shape `(*value, d, d)`.
     """
-    if not _on_grid("hessian", u, scheme):
+    if not _on_grid(u, "hessian", scheme):
         return _at_points("hessian", u, hessian_of, _all, params, scheme=scheme)
     axes = range(u.domain.ndim)
     entries = itertools.product(range(u.dims), axes, axes)

@@ -167,8 +167,9 @@ def _sketch(model: PyTree) -> list[list[float]]:
             values = np.asarray(leaf).ravel()
             values = np.abs(values).astype(float) if values.dtype.kind == "c" else values.astype(float)
             values = np.where(np.isfinite(values), values, 0.0)
-            sizes = np.abs(values)
-            numbers.append([float(sizes.mean()), float((values * np.cos(np.arange(len(values)))).sum() / len(values))])
+            size = float(np.abs(values).mean())
+            projection = float((values * np.cos(np.arange(len(values)))).mean())
+            numbers.append([size, 2 + projection / size if size else 2.0])
     return numbers
 
 

@@ -191,9 +191,11 @@ def _is_open(module: str, names: tuple[str, ...]) -> bool:
 
 def _find_function(module: str, name: str) -> Any:
     """A function of an open module that does nothing but compute, or None."""
-    is_open = _is_open(module, _FUNCTION_MODULES) and not module.startswith(("pdequinox.train", "pdequinox.bench"))
-    found = getattr(sys.modules.get(module), name, None) if is_open and name not in _NOT_PURE else None
-    return found if callable(found) and not isinstance(found, type) else None
+    is_open = _is_open(module, _FUNCTION_MODULES) and name not in _NOT_PURE
+    found = getattr(sys.modules.get(module), name, None) if is_open else None
+    home = getattr(found, "__module__", None) or ""
+    is_pure = not home.startswith(("pdequinox.train", "pdequinox.bench"))
+    return found if is_pure and callable(found) and not isinstance(found, type) else None
 
 
 def _partial_parts(value: functools.partial) -> list[tuple[str, Any]]:
