@@ -257,6 +257,8 @@ def test_each_part_has_its_optimizer_and_frozen_parts_keep_their_bits():
     model, _ = fit(START, QUADRATICS, {"x": optax.sgd(0.1), "y": None}, 4, progress=False)
     np.testing.assert_allclose(model["x"], 1 + (START["x"] - 1) * 0.8**4, rtol=1e-6)
     np.testing.assert_array_equal(model["y"], START["y"])
+    same, _ = fit(START, QUADRATICS, {"x": optax.sgd(0.1)}, 4, where=lambda m: m["x"], progress=False)
+    assert_same_bits(same, model)
     both, _ = fit(START, QUADRATICS, {"x": optax.lbfgs(), "y": optax.adam(0.1)}, 80, progress=False)
     np.testing.assert_allclose(both["x"], 1.0, atol=1e-4)
     np.testing.assert_allclose(both["y"], -2.0, atol=0.1)
