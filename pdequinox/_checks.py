@@ -78,6 +78,24 @@ def count_samples(name: str, data: Any) -> int:
     return shapes[0][0]
 
 
+def check_point(x: Any) -> Array:
+    """`x` as an array, if it is one point with real coordinates; integers as floating-point numbers."""
+    x = jnp.asarray(x)
+    if x.ndim != 1 or x.size == 0 or jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise ValueError(
+            f"`x` must be one point, real and of shape (d,), got {x.dtype} of shape {x.shape}. Use "
+            "`jax.vmap(function)` for several points, and [Re z, Im z] for complex coordinates."
+        )
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+
+
+def check_axis(name: str, axis: Any, ndim: int) -> int:
+    """`axis` as a Python integer, if it is one of `ndim` axes."""
+    if check_integer(name, axis, 0) >= ndim:
+        raise ValueError(f"`{name}` must be less than {ndim}, got {axis}. Count the axes from 0.")
+    return int(axis)
+
+
 def check_channels(name: str, channels: int, valid: tuple[int, ...], remedy: str) -> None:
     """Refuse a field with a number of channels that the operator `name` cannot take."""
     if channels not in valid:

@@ -18,6 +18,7 @@ from pdequinox.geometry import (
     scalar_curvature,
     volume_element,
 )
+from pdequinox.mesh import NodalField, SimplexMesh
 
 
 def diagonal(*entries):
@@ -330,6 +331,14 @@ WRONG = [
     ),
     (lambda: MetricNet(lambda x: x)(POINT[2]), r"`net` must return shape \(3,\) or \(3,\)"),
 ]
+
+
+def test_a_field_on_a_mesh_is_no_smooth_function():
+    mesh = SimplexMesh.from_points(np.random.default_rng(0).uniform(size=(20, 2)))
+    u = NodalField.from_function(lambda x: jnp.exp(x[0]) * jnp.eye(2).ravel(), mesh)
+    for call in (scalar_curvature, lambda u: laplace_beltrami(lambda x: jnp.eye(2), u)):
+        with pytest.raises(ValueError, match=r"must be a smooth function of a point, got NodalField"):
+            call(u)
 
 
 @pytest.mark.parametrize(("call", "message"), WRONG)

@@ -79,6 +79,7 @@ def first(amplitude, x):
     return periodic_waves(amplitude, x)[:1]
 
 
+NAMES = lambda value: getattr(value, "__name__", None)  # noqa: E731
 CASES = (
     (laplacian, periodic_waves),
     (gradient, first),
@@ -86,7 +87,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(("op", "function"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("op", "function"), CASES, ids=NAMES)
 def test_fourier_series_agree_with_continuous_fields(op, function, float64):
     u = Continuous(jnp.array(0.7), torus(32), function)
     metric = Metric(skew)
@@ -97,7 +98,11 @@ def test_fourier_series_agree_with_continuous_fields(op, function, float64):
     np.testing.assert_allclose(result.params, wanted, atol=1e-10 if op is not divergence else 1e-6)
 
 
-@pytest.mark.parametrize(("op", "function"), ((laplacian, waves), (gradient, None), (divergence, flow)), ids=str)
+@pytest.mark.parametrize(
+    ("op", "function"),
+    ((laplacian, waves), (gradient, None), (divergence, flow)),
+    ids=lambda v: getattr(v, "__name__", None),
+)
 def test_finite_differences_converge_to_continuous_fields_at_their_order(op, function, float64):
     def error(num_points):
         u = Continuous(jnp.array(2.0), annulus(num_points), function or (lambda a, x: waves(a, x)[:1]))

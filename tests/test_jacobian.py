@@ -197,6 +197,11 @@ def test_single_precision_stays_single(float64):
         ({"where": False}, r"`where` must select floating arrays of the model, got none"),
         ({"where": lambda m: X}, r"`where` must be a boolean pytree like the model, or a function"),
         ({"where": "first"}, r"`where` must be a boolean pytree like the model, .*got 'first'"),
+        (
+            {"where": jax.tree.map(lambda leaf: jnp.ones(leaf.shape, bool), MODEL)},
+            r"one boolean per array of the model",
+        ),
+        ({"where": lambda m: m.first.T}, r"`where` must return parts of the model as they are.*no attribute 'T'"),
         ({"where": (True, False)}, r"`where` must have the structure of the model"),
         ({"f": lambda m: jnp.sum(m.first)}, r"`f` must return shape \(N,\) or \(N, D\), got \(\)"),
         ({"f": lambda m: m.first * 1j}, r"`f` must return an array of real floating-point numbers"),

@@ -174,6 +174,31 @@ def test_groups_of_samples_are_compared_by_their_mean_rows():
     )
 
 
+def test_a_jacobian_that_is_not_a_number_has_no_condition_number():
+    spectrum = ntk_spectrum(jnp.array([[1.0, 2.0], [jnp.nan, 1.0]]))
+    assert all(np.all(np.isnan(entry)) for entry in spectrum)
+
+
+def test_a_spectrum_in_bfloat16_is_computed_in_single_precision():
+    rows = jnp.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], jnp.bfloat16)
+    np.testing.assert_allclose(ntk_spectrum(rows).eigenvalues, [4, 1], rtol=1e-6)
+
+
+def test_a_target_in_double_precision_leaves_the_loss_in_single_precision(float64):
+    single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), COEFFICIENTS)
+    features = lambda model: jnp.stack([jnp.sum(leaf) for leaf in jax.tree.leaves(model)])  # noqa: E731
+    size = len(jax.tree.leaves(single))
+    for target in (np.eye(size), np.eye(size).tolist()):
+        assert ntk_regularizer(features, single, target).dtype == jnp.float32
+
+
+def test_no_cosine_exceeds_one():
+    vectors = jax.random.normal(jax.random.PRNGKey(0), (200, 30))
+    cosines = jax.vmap(lambda vector: cosine_similarity(vector, 3 * vector))(vectors)
+    assert float(jnp.max(cosines)) <= 1
+    assert np.all(np.isfinite(jnp.arccos(cosines)))
+
+
 ROWS = jnp.ones((3, 2))
 
 

@@ -383,7 +383,7 @@ REFUSED = {
     "`scheme` must be one of .*'finite_difference:lsq'.*, got 'finite_difference:unifrom'": lambda: gradient(
         SCALAR, scheme="finite_difference:unifrom"
     ),
-    "`scheme` of `laplacian` must .*got 'automatic_differentiation'": lambda: laplacian(
+    "`scheme` must here be one of 'finite_difference',.*got 'automatic_differentiation'": lambda: laplacian(
         SCALAR, scheme="automatic_differentiation"
     ),
     "`gradient` must get a field with 1 channels, got 2. Use `jacobian`": lambda: gradient(VECTOR),
@@ -412,5 +412,18 @@ def test_what_does_not_fit_is_refused(message):
 
 
 def test_a_scheme_beside_parameters_is_refused():
-    with pytest.raises(TypeError, match="scheme"):
+    with pytest.raises(ValueError, match="`scheme` must be left out beside `params` of `gradient`, which it makes"):
         gradient(SCALAR, params=PARAMS, scheme="finite_difference")
+
+
+def test_complex_weights_make_a_complex_field():
+    params = laplacian.default_params(SCALAR)
+    turned = laplacian(SCALAR, params={**params, "weights": params["weights"] * 1j})
+    assert turned.params.dtype == jnp.complex64
+    np.testing.assert_allclose(turned.params, 1j * laplacian(SCALAR).params, rtol=1e-6)
+
+
+def test_points_that_the_mesh_does_not_have_are_refused():
+    params = laplacian.default_params(SCALAR)
+    with pytest.raises(ValueError, match=r"`params` of `laplacian` must have `indices` from 0 to \d+, got 1000"):
+        laplacian(SCALAR, params={**params, "indices": params["indices"] + 1000})

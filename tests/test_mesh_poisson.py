@@ -29,6 +29,12 @@ def relative_error(values, exact):
     return np.linalg.norm(values - exact) / np.linalg.norm(exact)
 
 
+def test_complex_boundary_values_are_continued_inside(float64):
+    mesh = MESHES["2D"]
+    u = NodalField.from_function(lambda x: x[0] - 2 * x[1], mesh)
+    np.testing.assert_allclose(poisson(u * 0, u * 1j).params, 1j * u.params, atol=1e-8)
+
+
 @meshes
 def test_the_stiffness_is_symmetric_positive_semidefinite_and_exact_for_linear_functions(mesh):
     matrix = dense(stiffness(mesh))

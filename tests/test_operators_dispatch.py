@@ -118,9 +118,7 @@ def test_annotations_may_be_strings():
 
 
 def test_a_field_without_implementation_is_refused_with_the_ones_there_are():
-    message = (
-        r"`gradient` must get one of .* or a function of a point, got OtherField.*gradient.register"
-    )
+    message = r"`gradient` must get one of .* or a function of a point, got OtherField.*gradient.register"
     with pytest.raises(TypeError, match=message):
         gradient(OtherField(VALUES, DOMAIN))
     with pytest.raises(TypeError, match=message):
@@ -137,6 +135,27 @@ def test_an_implementation_for_callables_does_not_catch_fields():
     assert not has_implementation(op, OtherField)
     with pytest.raises(TypeError, match="`kind` must get one of FiniteDifferences or a function of a point, got Other"):
         op(OtherField(VALUES, DOMAIN))
+
+
+def test_an_implementation_for_callables_may_say_which():
+    op = kind_of()
+
+    @op.register
+    def _(f: collections.abc.Callable[[float], float] | FourierSeries, *, params=None):
+        return "function or series"
+
+    assert op(np.cos) == op(FourierSeries(VALUES, DOMAIN)) == "function or series"
+
+
+def test_what_makes_the_parameters_is_refused_beside_them():
+    @operator(init_params=lambda u, *, scale: scale)
+    def scaled(u: FiniteDifferences, *, params=None):
+        return params
+
+    u = FiniteDifferences(VALUES, DOMAIN)
+    assert scaled(u, scale=2) == 2
+    with pytest.raises(ValueError, match="`scale` must be left out beside `params` of `scaled`, which it makes"):
+        scaled(u, scale=2, params=3)
 
 
 def test_operators_of_the_same_name_do_not_interfere():

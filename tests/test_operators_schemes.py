@@ -1,5 +1,7 @@
 """Operators on functions of a point, and the schemes by which they and continuous fields are differentiated."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -263,22 +265,33 @@ WRONG = {
         lambda: gradient(scalar, scheme="automatic_differentiation:fwd")
     ),
     r"`scheme` must be one of .*got 3": lambda: laplacian(scalar, scheme=3),
-    r"`scheme` of `hessian` must here be one of 'automatic_diff.*got 'finite_difference'": (
+    r"`scheme` must here be one of 'automatic_diff.*got 'finite_difference'": (
         lambda: hessian(scalar, scheme="finite_difference")
     ),
-    r"`scheme` of `laplacian` must be left out for FiniteDifferences.*got 'automatic_differentiation'": (
+    r"`scheme` must be left out for FiniteDifferences.*got 'automatic_differentiation'": (
         lambda: laplacian(GRID, scheme="automatic_differentiation")
+    ),
+    r"`scheme` must be one of 'automatic_differentiation',.*got 'sine'": (
+        lambda: gradient.default_params(scalar, scheme="sine")
     ),
     r"`inner` must be one of 'forward', 'reverse', None, got 'fwd'": lambda: AutomaticDifferentiation("fwd"),
     r"`method` must be one of 'volume', 'lsq'.*got 'area'": lambda: FiniteDifference("area"),
     r"`gradient` must get a field with 1 channels, got 3. Use `jacobian`": lambda: gradient(vector)(jnp.ones(3)),
+    r"`axis` must be less than 2, got 5": lambda: derivative(scalar, 5)(jnp.ones(2)),
+    r"`axes` must be less than 2, got 2": lambda: laplacian(scalar, axes=2)(jnp.ones(2)),
+    r"`axes` must be less than 1, got 1": lambda: laplacian(GRID, axes=(0, 1)),
+    r"`axes` must name some axes, each once, got \(0, 0\)": lambda: laplacian(scalar, axes=(0, 0)),
+    r"`x` must be one point, real and of shape \(d,\), got complex64": lambda: gradient(scalar)(jnp.ones(2) * 1j),
+    r"`params` must be left out for a function of a point.*Wrap a metric: `geometry.Metric": (
+        lambda: laplacian(scalar, params=lambda x: jnp.eye(2))
+    ),
     r"`divergence` must get a field with 3 channels, got 1": lambda: divergence(scalar)(jnp.ones(3)),
     r"`diag_jacobian` must get a field with 3 channels, got 4": lambda: diag_jacobian(tensor)(jnp.ones(3)),
     r"`curl` must get a field in 2D or 3D, got one in 1D": lambda: curl(vector)(jnp.ones(1)),
     r"`curl` must get a field with 3 channels, got 4": lambda: curl(tensor)(jnp.ones(3)),
     r"`stagger` must be left out for a function, which has no spacing, got 0.5": lambda: gradient(scalar, stagger=0.5),
     r"`params` must be left out for a function of a point": lambda: laplacian(scalar, params=[np.ones(3)]),
-    r"`x` must have shape \(d,\), got \(5, 2\). Use `jax.vmap": lambda: laplacian(scalar)(jnp.ones((5, 2))),
+    r"`x` must be one point.*of shape \(5, 2\). Use `jax.vmap": lambda: laplacian(scalar)(jnp.ones((5, 2))),
     r"`axis` must be an integer of at least 0, got -1": lambda: derivative(scalar, -1),
     r"`module` must be callable, got float": lambda: functional(2.0),
     r"`module` must have floating arrays as parameters": lambda: functional(jnp.sin),
@@ -292,6 +305,80 @@ WRONG = {
 def test_wrong_arguments_are_refused(message):
     with pytest.raises(ValueError, match=message):
         WRONG[message]()
+
+
+def test_values_of_one_row_and_of_one_column_are_vectors_too(float64):
+    x = jnp.asarray(X[:2])
+    for shaped in (lambda x: x[:, None] ** 2, lambda x: x[None] ** 2):
+        assert divergence(shaped)(x) == pytest.approx(2 * x.sum())
+        np.testing.assert_allclose(diag_jacobian(shaped)(x), 2 * x)
+    assert divergence(lambda x: x[0] ** 2)(x[:1]) == pytest.approx(2 * x[0])
+    field = Continuous(None, Domain((4, 4), 0.25), lambda _, x: x**2)
+    assert divergence(field).on_grid.shape == (4, 4, 1)
+
+
+def test_the_laplacian_may_leave_out_an_axis_such_as_time(float64):
+    heat = lambda x: jnp.exp(-2 * x[2]) * jnp.sin(x[0]) * jnp.sin(x[1])  # noqa: E731
+    x = jnp.asarray(X)
+    for scheme in EXACT_SCHEMES:
+        spatial = laplacian(heat, axes=(0, 1), scheme=scheme)(x)
+        assert spatial == pytest.approx(float(derivative(heat, 2)(x)), rel=1e-12)
+    domain = Domain((8, 12), 0.3, ("periodic", "dirichlet"))
+    u = FiniteDifferences.from_grid(jnp.asarray(np.random.default_rng(0).normal(size=(8, 12, 2))), domain)
+    assert laplacian(u, axes=0).condition == ("periodic", "dirichlet")
+    np.testing.assert_allclose(laplacian(u, axes=[1]).params, derivative(u, 1, 2).params, rtol=1e-12)
+    continuous = Continuous(None, domain, lambda _, x: x[0] ** 2 * x[1] ** 3)
+    assert laplacian(continuous, axes=0).condition == ("periodic", "dirichlet")
+    np.testing.assert_allclose(laplacian(continuous, axes=1)(x[:2]), [6 * X[0] ** 2 * X[1]], rtol=1e-12)
+
+
+def test_functions_with_integer_values_have_derivatives_of_zero():
+    x = jnp.asarray(X, jnp.float32)
+    np.testing.assert_array_equal(gradient(lambda x: 3)(x), [0, 0, 0])
+    assert laplacian(lambda x: jnp.array([1, 2]))(x).tolist() == [0, 0]
+    assert hessian(Continuous(None, Domain((2, 2, 2), 1.0), lambda _, x: 1)).on_grid.shape == (2, 2, 2, 9)
+
+
+def test_the_result_may_be_compiled_as_it_is():
+    network = eqx.nn.MLP(2, "scalar", 4, 1, jnp.tanh, key=jax.random.PRNGKey(0))
+    x = jnp.asarray(X[:2], jnp.float32)
+    derived = laplacian(network)
+    np.testing.assert_allclose(jax.jit(derived)(x), derived(x), rtol=1e-5, atol=1e-6)
+    assert derived == derived and derived != laplacian(network)
+
+
+def test_classes_are_not_taken_for_functions_of_a_point():
+    for kind in (FiniteDifferences, eqx.nn.MLP):
+        with pytest.raises(TypeError, match="`gradient` must get one of"):
+            gradient(kind)
+
+
+def test_functional_is_equal_to_its_copies_and_knows_keys():
+    class Noisy(eqx.Module):
+        key: jax.Array
+        scale: jax.Array
+
+        def __call__(self, x):
+            return self.scale * x + jax.random.normal(self.key)
+
+    module = Noisy(jax.random.key(0), jnp.array(2.0))
+    apply, params = functional(module)
+    assert apply(params, 1.0) == module(1.0)
+    assert apply != functional(Noisy(jax.random.key(1), jnp.array(2.0)))[0]
+    network = pdeqx.arch.ConvNet(1, 1, 1, hidden_channels=2, depth=1, key=jax.random.PRNGKey(0))
+    apply, _ = functional(network)
+    assert copy.deepcopy(apply) == apply
+    assert pickle.loads(pickle.dumps(apply)) == apply
+
+    class Table(eqx.Module):
+        index: jax.Array
+        scale: jax.Array
+
+        def __call__(self, x):
+            return self.scale * x[self.index]
+
+    with pytest.raises(ValueError, match=r"`module` must have no traced arrays.*outside of `jax.jit`"):
+        eqx.filter_jit(lambda m: functional(m)[1].scale)(Table(jnp.array([1, 0]), jnp.array(2.0)))
 
 
 def test_functional_calls_the_module_with_other_parameters():

@@ -13,6 +13,7 @@ import numpy as np
 
 from pdequinox.operators import gradient, hessian, jacobian, laplacian
 
+TRACE = "trace of the Hessian"
 SCHEMES = ("fwd-over-fwd", "fwd-over-rev", "rev-over-fwd", "rev-over-rev")
 FIRST = ("forward", "reverse")
 ROUNDS, POINTS = 15, 500
@@ -20,6 +21,8 @@ ROUNDS, POINTS = 15, 500
 
 def evaluate(op, scheme, network, points):
     """The operator on the network, point by point."""
+    if scheme == TRACE:
+        return jnp.trace(jax.vmap(hessian(network))(points), axis1=-2, axis2=-1)
     return jax.vmap(op(network, scheme=scheme))(points)
 
 
@@ -39,7 +42,8 @@ def measure(op, names, ndim, channels):
     points = jax.random.normal(jax.random.PRNGKey(1), (POINTS, ndim))
     family = "automatic_differentiation"
     functions = {}
-    for scheme in (family, *(f"{family}:{name}" for name in names)):
+    names = {name: name if name == TRACE else f"{family}:{name}" for name in names}
+    for scheme in (family, *names.values()):
         functions[scheme, "alone"] = eqx.filter_jit(lambda network, points, s=scheme: evaluate(op, s, network, points))
         functions[scheme, "gradient"] = eqx.filter_jit(
             lambda network, points, s=scheme: eqx.filter_grad(loss)(network, op, s, points)
@@ -54,15 +58,15 @@ def measure(op, names, ndim, channels):
             times[name].append(seconds(functions[name], network, points))
     ratio = lambda scheme, kind: float(np.median(np.divide(times[scheme, kind], times[family, kind])))  # noqa: E731
     default = [1e3 * float(np.median(times[family, kind])) for kind in ("alone", "gradient")]
-    return default, [[ratio(f"{family}:{name}", kind) for kind in ("alone", "gradient")] for name in names]
+    return default, [[ratio(scheme, kind) for kind in ("alone", "gradient")] for scheme in names.values()]
 
 
 def main():
     print(f"Network: 3 hidden layers of 64, tanh; {POINTS} points. Ratios to the default: alone / inside a gradient.\n")
-    for op, names in ((gradient, FIRST), (jacobian, FIRST), (hessian, SCHEMES), (laplacian, SCHEMES)):
+    for op, names in ((gradient, FIRST), (jacobian, FIRST), (hessian, SCHEMES), (laplacian, (*SCHEMES, TRACE))):
         print(f"| {op} | values | default, ms | {' | '.join(names)} |")
         print("|---|---|---|" + "---|" * len(names))
-        for ndim in (1, 2, 3, 10):
+        for ndim in (1, 2, 3, 10, *([20] if op is laplacian else [])):
             for channels in {gradient: ["scalar"], jacobian: [3]}.get(op, ["scalar", 3]):
                 default, ratios = measure(op, names, ndim, channels)
                 cells = [f"{alone:.1f} / {training:.1f}" for alone, training in ratios]

@@ -5,7 +5,9 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import PyTree
 
 from .._plain_function import is_hashable, with_static_functions
@@ -28,14 +30,29 @@ class _Apply:
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def __deepcopy__(self, memo: dict) -> "_Apply":
+        return self
+
+    def __reduce__(self) -> tuple:
+        return _Apply, (self._static,)
+
 
 def _comparable(leaf: Any) -> Any:
     """A leaf that is no parameter, as something with equality: an array of integers by its contents."""
+    if isinstance(leaf, Tracer):
+        raise ValueError(
+            f"`module` must have no traced arrays but its parameters, got {leaf}. Call `functional` outside of "
+            "`jax.jit`."
+        )
+    if eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf.dtype, leaf.shape, np.asarray(jax.random.key_data(leaf)).tobytes()
     return (leaf.dtype, leaf.shape, np.asarray(leaf).tobytes()) if eqx.is_array(leaf) else leaf
 
 
 def functional(module: Any) -> tuple[Callable, PyTree]:
     """A module as a pure function and its parameters: `module(x) == apply(params, x)`.
+
+    (`operators.functional` is something else: a function of all values of a field.)
 
     !!! example
         ```python
@@ -66,8 +83,8 @@ def functional(module: Any) -> tuple[Callable, PyTree]:
 def bind(apply: Any, params: PyTree) -> Callable:
     """The function `x -> apply(params, x)` as a pytree with the leaves of `params`.
 
-    Operators take it as a function of a point, `jax.jit` as an argument: other parameters are not another trace, as
-    they would be with a lambda or `functools.partial`.
+    Operators take it as a function of a point, `jax.jit` as an argument: other parameters are not another trace. (A
+    lambda or a `functools.partial` is no pytree: as an argument of `jax.jit` it is a TypeError.)
 
     !!! example
         ```python

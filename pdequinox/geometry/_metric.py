@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from .._checks import check_point
 from ..fields import Continuous, Field, OnGrid
 from ..operators import Operator, divergence, gradient, hessian, jacobian, laplacian
 from ._curvature import (
@@ -19,7 +20,7 @@ from ._curvature import (
     laplacian_coefficients,
     volume_element_at,
 )
-from ._point_function import PointFunction, as_function, as_point, einsum, metric_value
+from ._point_function import PointFunction, as_function, einsum, metric_value
 
 _AT_A_POINT = {divergence: divergence_at, gradient: gradient_at, laplacian: laplace_beltrami_at}
 
@@ -64,7 +65,7 @@ class Metric(eqx.Module):
 
         **Raises:** `ValueError` if `g` returns another shape or complex numbers.
         """
-        return metric_value(self.function, as_point(x))
+        return metric_value(self.function, check_point(x))
 
     def apply_operator(self, op: Operator, field: Any, /, *args: Any, **options: Any) -> Any:
         """What `op(field, params=self)` is.

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from .._checks import check_point
 from ..operators import Operator
 from ._metric import Metric
-from ._point_function import as_function, as_point, einsum, evaluated, num_complex
+from ._point_function import as_function, einsum, evaluated, num_complex
 
 
 class MetricNet(eqx.Module):
@@ -37,7 +38,7 @@ class MetricNet(eqx.Module):
 
         **Raises:** `ValueError` if the network returns another number of values.
         """
-        x = as_point(x)
+        x = check_point(x)
         n = x.size
         lower = _lower_triangle(evaluated("net", self.net, x, (n * (n + 1) // 2,)), n)
         return einsum("ik,jk->ij", lower, lower)
@@ -71,7 +72,7 @@ class HermitianMetricNet(eqx.Module):
 
         **Raises:** `ValueError` for an odd number of coordinates, and if the network returns another number of values.
         """
-        x = as_point(x)
+        x = check_point(x)
         n = num_complex(x)
         values = evaluated("net", self.net, x, (n * n,))
         num_real = n * (n + 1) // 2

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, PyTree
 
+from .._checks import check_point
 from .._plain_function import with_static_functions
-from ..fields import FourierSeries, OnGrid
+from ..fields import Continuous, Field, FourierSeries
 
 einsum = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
 
@@ -19,8 +20,12 @@ einsum = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
 class PointFunction(eqx.Module):
     """`x -> evaluate(*parts, x, *options)`: a pytree with the parameters of its parts as leaves.
 
-    It passes through `jax.jit` as an argument, and is not traced again when only the parameters differ.
+    It passes through `jax.jit` as an argument, and is not traced again when only the parameters differ. As what is
+    compiled, `jax.jit(ricci(g))`, its parameters are constants, and it is equal to itself alone.
     """
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
     evaluate: Callable = eqx.field(static=True)
     parts: tuple[PyTree, ...]
@@ -32,18 +37,7 @@ class PointFunction(eqx.Module):
         self.options = options
 
     def __call__(self, x: Any) -> Array:
-        return self.evaluate(*self.parts, as_point(x), *self.options)
-
-
-def as_point(x: Any) -> Array:
-    """`x` as an array, if it is one point with real coordinates."""
-    x = jnp.asarray(x)
-    if x.ndim != 1 or x.size == 0 or jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(
-            f"`x` must be one point, real and of shape (n,), got {x.dtype} of shape {x.shape}. Use "
-            "`jax.vmap(function)` for several points, and [Re z, Im z] for complex coordinates."
-        )
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
+        return self.evaluate(*self.parts, check_point(x), *self.options)
 
 
 def as_function(name: str, function: Any) -> Any:
@@ -53,10 +47,10 @@ def as_function(name: str, function: Any) -> Any:
             f"`{name}` must be a function of a point, got {type(function).__name__}. Write a constant one as "
             "`lambda x: value`."
         )
-    if isinstance(function, OnGrid) and not isinstance(function, FourierSeries):
+    if isinstance(function, Field) and not isinstance(function, Continuous | FourierSeries):
         raise ValueError(
             f"`{name}` must be a smooth function of a point, got {type(function).__name__}, which is interpolated "
-            "between grid points. Use `FourierSeries` or `Continuous`."
+            "between points. Use `FourierSeries` or `Continuous`."
         )
     return with_static_functions(function)
 
@@ -83,8 +77,10 @@ def num_complex(p: Array) -> int:
 
 def as_complex(values: Array) -> Array:
     """Real or complex values as complex ones of their precision."""
-    is_complex = jnp.issubdtype(values.dtype, jnp.complexfloating)
-    return values if is_complex else lax.complex(values, jnp.zeros_like(values))
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        return values
+    values = values.astype(jnp.promote_types(values.dtype, jnp.float32))  # there is nothing smaller than complex64
+    return lax.complex(values, jnp.zeros_like(values))
 
 
 def metric_value(g: Callable, x: Array) -> Array:

@@ -114,4 +114,6 @@ def _unit(vector: Array) -> Array:
 
 
 def _dot(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    """The product of unit vectors, without what rounding adds beyond 1; its gradient is that of the product."""
+    product = jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return product + jax.lax.stop_gradient(jnp.clip(product, -1, 1) - product)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ._param_jacobian import param_jacobian
 
@@ -66,19 +66,20 @@ def ntk_spectrum(jacobian: Array, *, rcond: Any = None) -> KernelSpectrum:
     **Raises:** `ValueError` for a Jacobian of another rank, or an `rcond` that is not in [0, 1).
     """
     rows = _rows(jnp.asarray(jacobian))
+    rows = rows.astype(jnp.promote_types(rows.dtype, jnp.float32))
     rcond = (max(rows.shape) * float(jnp.finfo(rows.dtype).eps)) ** 2 if rcond is None else rcond
     if not 0 <= rcond < 1:
         raise ValueError(f"`rcond` must lie in [0, 1), got {rcond}. It is relative to the largest eigenvalue.")
     singular = jnp.linalg.svd(rows, compute_uv=False)
     is_zero = singular[0] == 0
     relative = (singular / jnp.where(is_zero, 1, singular[0])) ** 2
-    smallest = jnp.min(jnp.where(relative > rcond, relative, jnp.inf))
+    smallest = jnp.min(jnp.where(relative <= rcond, jnp.inf, relative))  # NaN stays NaN
     condition_number = jnp.where(is_zero, jnp.inf, 1 / smallest)
     effective_rank = jnp.sum(relative) ** 2 / jnp.where(is_zero, 1, jnp.sum(relative**2))
     return KernelSpectrum(jnp.pad(singular**2, (0, len(rows) - len(singular))), condition_number, effective_rank)
 
 
-def ntk_regularizer(f: Callable, model: PyTree, target: ArrayLike, *, stop: Any = "none", **options: Any) -> Array:
+def ntk_regularizer(f: Callable, model: PyTree, target: Any, *, stop: Any = "none", **options: Any) -> Array:
     r"""A loss that draws the tangent kernel to a given one: the mean of $(K - T)^2$ over the entries.
 
     Its value does not depend on `stop`, its gradient does. With `"none"`, $K = J J^T$: the gradient of the loss.
@@ -104,6 +105,7 @@ def ntk_regularizer(f: Callable, model: PyTree, target: ArrayLike, *, stop: Any 
         )
     rows = _rows(param_jacobian(f, model, **options))
     kernel = _gram(rows, jax.lax.stop_gradient(rows) if stop == "one_sided" else rows)
+    target = jnp.asarray(target, kernel.dtype)
     if jnp.shape(target) != kernel.shape:
         raise ValueError(
             f"`target` must have the shape of the kernel, {kernel.shape}, got {jnp.shape(target)}. It is not broadcast."

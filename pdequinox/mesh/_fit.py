@@ -7,8 +7,8 @@ from ._simplex_mesh import SimplexMesh
 
 _CHUNK = 4096
 _LIMITS = {2: 50.0, 3: 100.0, 4: 1e3, 5: 1e4, 6: 1e6}
-"""The largest condition number that is accepted after so many rings. Two rings inside of a mesh have up to about 20,
-wherever their points are, and at a wall up to about 30."""
+"""The largest condition number that is accepted after so many rings. Two rings have up to about 30, inside and at a
+wall, wherever their points are."""
 _NEAR = 0.01
 """Nodes nearer than this fraction of an edge count as if they were that far away."""
 

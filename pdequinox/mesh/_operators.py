@@ -27,7 +27,7 @@ from ._nodal_field import NodalField
 
 def _method(name: str, u: NodalField, scheme: Any, valid: tuple[str, ...]) -> str:
     """The method of finite differences that a scheme names, if the operator has it."""
-    method = resolve_scheme(FiniteDifference, scheme, name).method
+    method = resolve_scheme(FiniteDifference, scheme).method
     if method not in valid:
         names = ["finite_difference" if entry == "volume" else f"finite_difference:{entry}" for entry in valid]
         raise ValueError(
@@ -60,11 +60,22 @@ def apply_stencil(name: str, u: NodalField, params: Any, num_derivatives: int) -
             f"`params` of `{name}` must have `weights` of shape {(*shape, num_derivatives)}, got "
             f"{np.shape(params['weights'])}. Give one row per point of the mesh."
         )
+    if (
+        isinstance(params["indices"], np.ndarray)
+        and not 0 <= params["indices"].min() <= params["indices"].max() < shape[0]
+    ):
+        raise ValueError(
+            f"`params` of `{name}` must have `indices` from 0 to {shape[0] - 1}, got {params['indices'].min()} to "
+            f"{params['indices'].max()}. They are numbers of points of the mesh."
+        )
     dtype = jnp.promote_types(u.params.dtype, jnp.float32)
+    if jnp.iscomplexobj(params["weights"]):
+        dtype = jnp.promote_types(dtype, jnp.complex64)
     values, weights = u.params.astype(dtype), jnp.asarray(params["weights"], dtype)
     # Channel by channel: together they would be one small matrix per point, which a CPU does not vectorise.
     sums = [row_sums(indices, weights, values[..., channel]) for channel in range(u.dims)]
-    return jnp.stack(sums, axis=-2).astype(u.params.dtype)
+    is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
+    return jnp.stack(sums, axis=-2).astype(dtype if is_complex else u.params.dtype)
 
 
 def row_sums(indices: Any, weights: Array, values: Array) -> Array:

@@ -77,13 +77,14 @@ def poisson(
     """
     mesh = f.domain
     fixed = _mask(fixed, mesh)
+    given = f * 0 + boundary_values
+    f = given * 0 + f  # both complex if one is
     dtype = jnp.promote_types(f.params.dtype, jnp.float32)
     if tolerance is None:
         tolerance = 1e-10 if jnp.finfo(dtype).bits > 32 else 1e-6
-    if isinstance(tolerance, Tracer) or not tolerance > 0:
+    if not isinstance(tolerance, int | float) or not tolerance > 0:
         raise ValueError(f"`tolerance` must be a positive number, known when tracing, got {tolerance}. Try 1e-6.")
     max_steps = None if max_steps is None else check_integer("max_steps", max_steps)
-    given = f * 0 + boundary_values
     given = f.replace_params(jnp.where(fixed[:, None], given.params, 0))
     load = apply_stencil("poisson", f, stencil(*_stencils.mass_rows(mesh)), 1)
     load = (load - apply_stencil("poisson", given, params, 1))[..., 0]

@@ -7,8 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from .._checks import check_axis, check_point
 from .._plain_function import with_static_functions
 from ._schemes import AutomaticDifferentiation
 
@@ -36,27 +38,34 @@ def hessian_of(function: Callable, x: Float[Array, " d"], scheme: AutomaticDiffe
     return _jacobian(scheme.outer or "forward", _jacobian(inner, function, x), x)(x)
 
 
-def laplacian_of(function: Callable, x: Float[Array, " d"], scheme: AutomaticDifferentiation) -> Array:
-    r"""The sum of the second derivatives $f''(x)(e_i, e_i)$, shaped like the value.
+@dataclasses.dataclass(frozen=True)
+class LaplacianAlong:
+    r"""The sum of the second derivatives $f''(x)(e_i, e_i)$ along some axes, or all; shaped like the value.
 
     Each is a second derivative along one direction, so that no mixed derivative is computed. Forward over forward
     without a mode. Reverse over reverse has no such direction: it is the trace of the Hessian.
     """
-    outer, inner = scheme.outer or "forward", scheme.inner or "forward"
-    if outer == inner == "reverse":
-        return jnp.trace(hessian_of(function, x, scheme), axis1=-2, axis2=-1)
 
-    def second(direction: Array) -> Array:
-        if outer == inner:
-            return _along(_along(function, direction), direction)(x)
-        if outer == "forward":
-            return _along(_jacobian(inner, function, x), direction)(x) @ direction
-        return _jacobian(outer, _along(function, direction), x)(x) @ direction
+    axes: tuple[int, ...] | None
 
-    directions = jnp.eye(x.size, dtype=x.dtype)
-    if x.size <= _UNROLLED:
-        return sum(map(second, directions[1:]), second(directions[0]))
-    return jnp.sum(jax.vmap(second)(directions), axis=0)
+    def __call__(self, function: Callable, x: Float[Array, " d"], scheme: AutomaticDifferentiation) -> Array:
+        axes = np.arange(x.size) if self.axes is None else np.array(self.axes)
+        check_axis("axes", max(axes), x.size)
+        outer, inner = scheme.outer or "forward", scheme.inner or "forward"
+        if outer == inner == "reverse":
+            return jnp.sum(hessian_of(function, x, scheme)[..., axes, axes], axis=-1)
+
+        def second(direction: Array) -> Array:
+            if outer == inner:
+                return _along(_along(function, direction), direction)(x)
+            if outer == "forward":
+                return _along(_jacobian(inner, function, x), direction)(x) @ direction
+            return _jacobian(outer, _along(function, direction), x)(x) @ direction
+
+        directions = jnp.eye(x.size, dtype=x.dtype)[axes]
+        if len(axes) <= _UNROLLED:
+            return sum(map(second, directions[1:]), second(directions[0]))
+        return jnp.sum(jax.vmap(second)(directions), axis=0)
 
 
 def _jacobian(mode: str, function: Callable, x: Array) -> Callable:
@@ -82,6 +91,7 @@ class PartialDerivative:
     order: int
 
     def __call__(self, function: Callable, x: Float[Array, " d"], scheme: AutomaticDifferentiation) -> Array:
+        check_axis("axis", self.axis, x.size)
         direction = jnp.zeros_like(x).at[self.axis].set(1)
         for _ in range(self.order):
             function = _along(function, direction)
@@ -93,7 +103,7 @@ class Rule:
     """What an operator is at a point. Equal for equal parts, so that nothing is traced twice."""
 
     derivatives: Callable[[Callable, Array, AutomaticDifferentiation], Array]
-    """`jacobian_of`, `hessian_of`, `laplacian_of` or a `PartialDerivative`."""
+    """`jacobian_of`, `hessian_of`, a `LaplacianAlong` or a `PartialDerivative`."""
     combine: Callable[[Array], Array]
     """From these derivatives to the value of the operator."""
     scheme: AutomaticDifferentiation
@@ -121,15 +131,19 @@ class DerivedField:
     rule: Rule
 
     def __call__(self, params: PyTree, x: Array) -> Array:
-        return self.rule(lambda x: jnp.atleast_1d(jnp.asarray(self.get_fun(params, x))), x).ravel()
+        return self.rule(lambda x: jnp.atleast_1d(_inexact(self.get_fun(params, x), x)), x).ravel()
 
 
 class DerivedFunction(eqx.Module):
     """The function of a point that an operator returns for a function of a point.
 
     A pytree with the leaves of the function, so that `jax.jit` takes it as an argument: new parameters are not a new
-    trace.
+    trace. It may also be what is compiled, as in `jax.jit(laplacian(f))(x)`: then its parameters are constants, and it
+    is equal to itself alone.
     """
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
     function: PyTree
     rule: Rule = eqx.field(static=True)
@@ -143,8 +157,11 @@ class DerivedFunction(eqx.Module):
 
         **Raises:** `ValueError` for another shape.
         """
-        x = jnp.asarray(x)
-        x = x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
-        if x.ndim != 1:
-            raise ValueError(f"`x` must have shape (d,), got {x.shape}. Use `jax.vmap(function)` for several points.")
-        return self.rule(lambda x: jnp.asarray(self.function(x)), x)
+        x = check_point(x)
+        return self.rule(lambda x: _inexact(self.function(x), x), x)
+
+
+def _inexact(value: Any, x: Array) -> Array:
+    """The value of a function, integers in the precision of the point."""
+    value = jnp.asarray(value)
+    return value if jnp.issubdtype(value.dtype, jnp.inexact) else value.astype(x.dtype)

@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._checks import check_channels, check_integer
+from .._checks import check_axis, check_channels, check_integer
 from ..fields import Continuous, FiniteDifferences, FourierSeries, OnGrid
 from ._automatic_differentiation import (
     DerivedField,
     DerivedFunction,
+    LaplacianAlong,
     PartialDerivative,
     Rule,
     hessian_of,
     jacobian_of,
-    laplacian_of,
 )
 from ._operator import operator
 from ._partial import Term, evaluate_terms, per_axis_shift, stencils, wavenumbers
@@ -34,43 +34,50 @@ def _params(u: Any, order: int, stagger: Any = 0.0) -> Any:
 
 
 def _first_params(u: Any, *, stagger: Any = 0.0, scheme: Any = None) -> Any:
+    _check_scheme(u, scheme)
     return _params(u, 1, stagger)
 
 
-def _second_params(u: Any, *, scheme: Any = None) -> Any:
+def _second_params(u: Any, *, axes: Any = None, scheme: Any = None) -> Any:
+    _check_scheme(u, scheme)
     return _params(u, 2)
 
 
 def _both_params(u: Any, *, scheme: Any = None) -> Any:
+    _check_scheme(u, scheme)
     if isinstance(u, FiniteDifferences):
         return {"gradient": stencils(u, 1), "laplacian": stencils(u, 2)}
     return _params(u, 2)
 
 
 def _derivative_params(u: Any, axis: Any = 0, order: Any = 1, *, stagger: Any = 0.0) -> Any:
-    _check_axis(u, axis)
+    _check_axis(u, "axis", axis)
     params = _params(u, check_integer("order", order), stagger)
     return params[axis] if isinstance(u, FiniteDifferences) else params
 
 
-def _check_axis(u: Any, axis: Any) -> None:
-    axis = check_integer("axis", axis, 0)
-    if isinstance(u, OnGrid | Continuous) and axis >= u.domain.ndim:
-        raise ValueError(f"`axis` must be less than {u.domain.ndim}, got {axis}. Count the axes from 0.")
+def _check_axis(u: Any, name: str, axis: Any) -> int:
+    return check_axis(name, axis, u.domain.ndim) if isinstance(u, OnGrid | Continuous) else check_integer(name, axis, 0)
 
 
-def _on_grid(u: Any, name: str, scheme: Any = None) -> TypeGuard[OnGrid]:
-    """Whether the field is one of values on a grid, of which derivatives follow without a scheme."""
-    if isinstance(u, OnGrid) and scheme is not None:
+def _check_scheme(u: Any, scheme: Any) -> None:
+    """Refuse a scheme for values on a grid, of which derivatives follow without one, and a wrong one elsewhere."""
+    if not isinstance(u, OnGrid):
+        resolve_scheme(AutomaticDifferentiation, scheme)
+    elif scheme is not None:
         raise ValueError(
-            f"`scheme` of `{name}` must be left out for {type(u).__name__}, whose derivatives are what it is named "
-            f"after, got {scheme!r}. Schemes are for functions of a point and for meshes."
+            f"`scheme` must be left out for {type(u).__name__}, whose derivatives are what it is named after, got "
+            f"{scheme!r}. Schemes are for functions of a point and for meshes."
         )
+
+
+def _on_grid(u: Any, scheme: Any = None) -> TypeGuard[OnGrid]:
+    """Whether the field is one of values on a grid."""
+    _check_scheme(u, scheme)
     return isinstance(u, OnGrid)
 
 
 def _at_points(
-    name: str,
     u: Any,
     derivatives: Callable,
     combine: Callable,
@@ -81,13 +88,20 @@ def _at_points(
 ) -> Any:
     """An operator on a continuous field, or on a function of a point."""
     if params is not None:
-        raise ValueError("`params` must be left out for a function of a point, whose derivatives are exact, got some.")
-    scheme = resolve_scheme(AutomaticDifferentiation, scheme, name)
+        remedy = "Wrap a metric: `geometry.Metric(g)`." if callable(params) else "Leave it out."
+        raise ValueError(
+            f"`params` must be left out for a function of a point, whose derivatives are exact, got some. {remedy}"
+        )
+    scheme = resolve_scheme(AutomaticDifferentiation, scheme)
     if isinstance(u, Continuous):
         shifts = zip(per_axis_shift("stagger", stagger, u.domain), u.domain.dx, strict=True)
         rule = Rule(derivatives, combine, scheme, tuple(shift * h for shift, h in shifts))
         derived = u.update_fun_and_params(u.params, DerivedField(u.get_fun, rule))
-        axes = [derivatives.axis] if isinstance(derivatives, PartialDerivative) else range(u.domain.ndim)
+        axes = range(u.domain.ndim)
+        if isinstance(derivatives, PartialDerivative):
+            axes = (derivatives.axis,)
+        elif isinstance(derivatives, LaplacianAlong) and derivatives.axes is not None:
+            axes = derivatives.axes
         return derived.with_free_axes({*u.free_axes, *axes})
     if np.any(stagger):
         raise ValueError(f"`stagger` must be left out for a function, which has no spacing, got {stagger}. Shift `x`.")
@@ -105,12 +119,12 @@ def _of_scalar(jacobian: Array) -> Array:
 
 def _diagonal(jacobian: Array) -> Array:
     check_channels("diag_jacobian", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
-    return jnp.diagonal(jacobian)
+    return jnp.diagonal(jacobian.reshape(-1, jacobian.shape[-1]))
 
 
 def _trace(jacobian: Array) -> Array:
     check_channels("divergence", jacobian[..., 0].size, jacobian.shape[-1:], "Give one component per axis.")
-    return jnp.trace(jacobian)
+    return jnp.trace(jacobian.reshape(-1, jacobian.shape[-1]))
 
 
 def _rotation(jacobian: Array) -> Array:
@@ -144,10 +158,9 @@ def derivative(u: Differentiable, axis: Any = 0, order: Any = 1, *, stagger: Any
     **Returns:** A field with as many channels, in [u]/[L]^n, free along the axis. For a function, the function
     $\partial_i^n u(x)$ with values of the same shape.
     """
-    _check_axis(u, axis)
-    axis, order = int(axis), check_integer("order", order)
-    if not _on_grid(u, "derivative"):
-        return _at_points("derivative", u, PartialDerivative(axis, order), _all, params, stagger=stagger)
+    axis, order = _check_axis(u, "axis", axis), check_integer("order", order)
+    if not _on_grid(u):
+        return _at_points(u, PartialDerivative(axis, order), _all, params, stagger=stagger)
     if isinstance(u, FiniteDifferences):
         if isinstance(params, list | tuple | dict):
             raise ValueError("`params` must be one stencil for a derivative, got several. Take that of the axis.")
@@ -176,8 +189,8 @@ def gradient(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, param
     **Raises:** `ValueError` for more channels: see `jacobian`; for a scheme that is not one of automatic
         differentiation, or given with a field on a grid.
     """
-    if not _on_grid(u, "gradient", scheme):
-        return _at_points("gradient", u, jacobian_of, _of_scalar, params, scheme=scheme, stagger=stagger)
+    if not _on_grid(u, scheme):
+        return _at_points(u, jacobian_of, _of_scalar, params, scheme=scheme, stagger=stagger)
     check_channels("gradient", u.dims, (1,), "Use `jacobian`.")
     return evaluate_terms(u, tuple((Term(0, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
@@ -191,8 +204,8 @@ def jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, param
     **Returns:** A field with C `ndim` channels, row by row: $\partial_i u_c$ is channel $c \cdot \text{ndim} + i$. For
     a function, one with values of shape `(*value, d)`.
     """
-    if not _on_grid(u, "jacobian", scheme):
-        return _at_points("jacobian", u, jacobian_of, _all, params, scheme=scheme, stagger=stagger)
+    if not _on_grid(u, scheme):
+        return _at_points(u, jacobian_of, _all, params, scheme=scheme, stagger=stagger)
     entries = itertools.product(range(u.dims), range(u.domain.ndim))
     return evaluate_terms(u, tuple((Term(channel, (axis,)),) for channel, axis in entries), params, stagger)
 
@@ -207,8 +220,8 @@ def diag_jacobian(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, 
 
     **Raises:** `ValueError` for another number of channels.
     """
-    if not _on_grid(u, "diag_jacobian", scheme):
-        return _at_points("diag_jacobian", u, jacobian_of, _diagonal, params, scheme=scheme, stagger=stagger)
+    if not _on_grid(u, scheme):
+        return _at_points(u, jacobian_of, _diagonal, params, scheme=scheme, stagger=stagger)
     check_channels("diag_jacobian", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, tuple((Term(axis, (axis,)),) for axis in range(u.domain.ndim)), params, stagger)
 
@@ -227,8 +240,8 @@ def divergence(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, par
 
     **Raises:** `ValueError` for another number of channels.
     """
-    if not _on_grid(u, "divergence", scheme):
-        return _at_points("divergence", u, jacobian_of, _trace, params, scheme=scheme, stagger=stagger)
+    if not _on_grid(u, scheme):
+        return _at_points(u, jacobian_of, _trace, params, scheme=scheme, stagger=stagger)
     check_channels("divergence", u.dims, (u.domain.ndim,), "Give one component per axis.")
     return evaluate_terms(u, (tuple(Term(axis, (axis,)) for axis in range(u.domain.ndim)),), params, stagger)
 
@@ -249,13 +262,13 @@ def curl(u: Differentiable, *, stagger: Any = 0.0, scheme: Any = None, params: A
 
     **Raises:** `ValueError` for other channels, and in 1D.
     """
-    if not _on_grid(u, "curl", scheme):
-        return _at_points("curl", u, jacobian_of, _rotation, params, scheme=scheme, stagger=stagger)
+    if not _on_grid(u, scheme):
+        return _at_points(u, jacobian_of, _rotation, params, scheme=scheme, stagger=stagger)
     return evaluate_terms(u, _curl_terms(u.dims, u.domain.ndim), params, stagger)
 
 
 @operator(init_params=_second_params)
-def laplacian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> Any:
+def laplacian(u: Differentiable, *, axes: Any = None, scheme: Any = None, params: Any = None) -> Any:
     r"""The Laplacian of each channel, $\sum_i \partial_i^2 u$ (in Cartesian coordinates the vector Laplacian too).
 
     Its eigenvalues in 1D have no positive real parts with any boundary mode, for accuracies 2 to 8. For Fourier series
@@ -265,6 +278,7 @@ def laplacian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> A
     **Arguments:**
 
     - `u`: A field with any number of channels, or a function of a point with values of any shape.
+    - `axes`: The axes to sum over, such as `(0, 1)` for a function of two coordinates and time; all by default.
     - `scheme`: How to differentiate a continuous field or a function: see `parse_scheme`. Forward over forward by
         default, along one axis after the other: inside a training gradient 1.4 to 12 times faster than the full
         Hessian, never slower (`docs/guides/scheme_speed.py` measures it).
@@ -274,9 +288,13 @@ def laplacian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> A
     **Returns:** A field with as many channels, in [u]/[L]², free along non-periodic axes. For a function, one with
     values of the same shape.
     """
-    if not _on_grid(u, "laplacian", scheme):
-        return _at_points("laplacian", u, laplacian_of, _all, params, scheme=scheme)
-    axes = range(u.domain.ndim)
+    if axes is not None:
+        axes = tuple(_check_axis(u, "axes", axis) for axis in ((axes,) if np.ndim(axes) == 0 else axes))
+        if not axes or len({*axes}) < len(axes):
+            raise ValueError(f"`axes` must name some axes, each once, got {axes}. Leave it out for all.")
+    if not _on_grid(u, scheme):
+        return _at_points(u, LaplacianAlong(axes), _all, params, scheme=scheme)
+    axes = range(u.domain.ndim) if axes is None else axes
     return evaluate_terms(u, tuple(tuple(Term(c, (axis, axis)) for axis in axes) for c in range(u.dims)), params)
 
 
@@ -295,8 +313,8 @@ def hessian(u: Differentiable, *, scheme: Any = None, params: Any = None) -> Any
     **Returns:** A field with C `ndim`² channels, row by row: $\partial_i \partial_j u_c$ is channel
     $(c \cdot \text{ndim} + i) \cdot \text{ndim} + j$. For a function, one with values of shape `(*value, d, d)`.
     """
-    if not _on_grid(u, "hessian", scheme):
-        return _at_points("hessian", u, hessian_of, _all, params, scheme=scheme)
+    if not _on_grid(u, scheme):
+        return _at_points(u, hessian_of, _all, params, scheme=scheme)
     axes = range(u.domain.ndim)
     entries = itertools.product(range(u.dims), axes, axes)
     terms = tuple((Term(c, (min(i, j), max(i, j))),) for c, i, j in entries)

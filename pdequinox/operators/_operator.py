@@ -3,7 +3,8 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, get_args
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from ..fields import Field
 
@@ -54,6 +55,11 @@ class Operator:
                 return implementation.evaluate(field, *args, **options)
             params = implementation.default_params(field, args, options)
             options = {name: options[name] for name in options if name not in implementation.own_options}
+        elif not implementation.own_options.isdisjoint(options):
+            names = ", ".join(f"`{name}`" for name in sorted(implementation.own_options & {*options}))
+            raise ValueError(
+                f"{names} must be left out beside `params` of `{self}`, which it makes, got both. Drop one."
+            )
         return implementation.evaluate(field, *args, params=params, **options)
 
     def default_params(self, field: Any, /, *args: Any, **options: Any) -> Any:
@@ -101,8 +107,9 @@ class Operator:
         signature = signature.replace(parameters=[p for p in signature.parameters.values() if p is not params])
         own_options = _own_options(init_params, evaluate.__name__, signature) if init_params else frozenset()
         implementation = _Implementation(evaluate, init_params, signature, own_options)
-        for kind in get_args(field_type) or (field_type,):
-            if kind is Callable:
+        is_union = isinstance(field_type, UnionType) or get_origin(field_type) is Union
+        for kind in get_args(field_type) if is_union else (field_type,):
+            if kind is Callable or get_origin(kind) is Callable:
                 self._for_functions = implementation
             else:
                 self._implementations.register(kind, implementation)
@@ -111,7 +118,9 @@ class Operator:
     def _dispatch(self, field_type: type) -> Any:
         found = self._implementations.dispatch(field_type)
         # Fields are callables too: an implementation for functions must not catch a field that lacks one of its own.
-        is_function = found is _MISSING and issubclass(field_type, Callable) and not issubclass(field_type, Field)
+        is_function = (
+            found is _MISSING and issubclass(field_type, Callable) and not issubclass(field_type, Field | type)
+        )
         return self._for_functions if is_function else found
 
     def _implementation_for(self, field_type: type) -> Any:

@@ -108,14 +108,13 @@ def default_scheme(scheme: Any) -> Iterator[None]:
         _DEFAULTS.reset(token)
 
 
-def resolve_scheme(family: type, scheme: Any, operator: str) -> Any:
+def resolve_scheme(family: type, scheme: Any) -> Any:
     """The scheme to use in an implementation of an operator: that of the call, or else the default of the family.
 
     **Arguments:**
 
     - `family`: `AutomaticDifferentiation` or `FiniteDifference`: what the implementation can do.
     - `scheme`: What the operator was called with, as for `parse_scheme`; `None` for the default.
-    - `operator`: The name of the operator, for the error.
 
     **Returns:** An instance of `family`.
 
@@ -126,5 +125,5 @@ def resolve_scheme(family: type, scheme: Any, operator: str) -> Any:
     parsed = parse_scheme(scheme)
     if not isinstance(parsed, family):
         valid = ", ".join(repr(name) for name, value in SCHEMES.items() if isinstance(value, family))
-        raise ValueError(f"`scheme` of `{operator}` must here be one of {valid}, got {scheme!r}. Pick one of them.")
+        raise ValueError(f"`scheme` must here be one of {valid}, got {scheme!r}. Pick one of them.")
     return parsed
