@@ -198,7 +198,7 @@ def test_single_precision_stays_single(float64):
         ({"where": lambda m: X}, r"`where` must be a boolean pytree like the model, or a function"),
         ({"where": "first"}, r"`where` must be a boolean pytree like the model, .*got 'first'"),
         (
-            {"where": jax.tree.map(lambda leaf: jnp.ones(leaf.shape, bool), MODEL)},
+            {"where": jax.tree.map(lambda leaf: np.ones(2, bool), MODEL)},
             r"one boolean per array of the model",
         ),
         ({"where": lambda m: m.first.T}, r"`where` must return parts of the model as they are.*no attribute 'T'"),
