@@ -280,8 +280,8 @@ def laplacian(u: Differentiable, *, axes: Any = None, scheme: Any = None, params
     - `u`: A field with any number of channels, or a function of a point with values of any shape.
     - `axes`: The axes to sum over, such as `(0, 1)` for a function of two coordinates and time; all by default.
     - `scheme`: How to differentiate a continuous field or a function: see `parse_scheme`. Forward over forward by
-        default, along one axis after the other: inside a training gradient 1.4 to 12 times faster than the full
-        Hessian, never slower (`docs/guides/scheme_speed.py` measures it).
+        default, along one axis after the other: inside a training gradient 1.3 to 13 times faster than the trace
+        of the Hessian, about as fast alone (`docs/guides/scheme_speed.py` measures it).
     - `params`: A list with one stencil per axis for finite differences, divided by dx**2; `{"k_vec": [...]}` for
         Fourier series; an object that applies itself, such as `geometry.Metric` for the Laplace-Beltrami operator.
 
