@@ -7,5 +7,16 @@ from ._finite_differences import FiniteDifferences
 from ._fourier_series import FourierSeries
 from ._functional import bind, functional
 from ._on_grid import OnGrid
+from ._sampled import Sampled
 
-__all__ = ["Continuous", "Domain", "Field", "FiniteDifferences", "FourierSeries", "OnGrid", "bind", "functional"]
+__all__ = [
+    "Continuous",
+    "Domain",
+    "Field",
+    "FiniteDifferences",
+    "FourierSeries",
+    "OnGrid",
+    "Sampled",
+    "bind",
+    "functional",
+]

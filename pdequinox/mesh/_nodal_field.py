@@ -1,24 +1,22 @@
 """Fields given by their values at the points of a mesh."""
 
-import dataclasses
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from .._checks import check_inexact
 from ..boundary import AxisMode
-from ..fields import Field
+from ..fields import Sampled
 from ._simplex_mesh import SimplexMesh
 
 Self = TypeVar("Self", bound="NodalField")
 
 
-class NodalField(Field):
+class NodalField(Sampled):
     r"""A field on a mesh, linear on each cell: $u(x) = \sum_i u_i \phi_i(x)$ with the hat functions $\phi_i$.
 
     `params` are the values at the points, of shape `(*batch, num_points, C)`: channels last, and any leading axes
@@ -63,12 +61,6 @@ class NodalField(Field):
             )
 
     @classmethod
-    def from_grid(cls: type[Self], grid_values: Any, mesh: SimplexMesh) -> Self:
-        """The field with these values: of shape `(*batch, num_points, C)`, or `(num_points,)` for one channel."""
-        values = jnp.asarray(grid_values)
-        return cls(values[..., None] if values.ndim == 1 else values, mesh)
-
-    @classmethod
     def from_function(cls: type[Self], function: Callable[[Array], Any], mesh: SimplexMesh, dtype: Any = None) -> Self:
         """The field with the values of a function at the points.
 
@@ -100,16 +92,6 @@ class NodalField(Field):
     def free_axes_of_functions(self) -> set[int]:
         """None: on a mesh conditions are not kept."""
         return set()
-
-    @property
-    def on_grid(self) -> Array:
-        """The values at the points, of shape `(*batch, num_points, C)`."""
-        return self.params
-
-    @property
-    def dims(self) -> int:
-        """The number of channels C."""
-        return self.params.shape[-1]
 
     def __call__(self, x: Any) -> Array:
         """The value at one point, by linear interpolation in the cell that contains it.
@@ -145,27 +127,4 @@ class NodalField(Field):
 
     def _pointwise(self: Self, function: Callable, operands: tuple, free_axes: Collection[int]) -> Self:
         del free_axes  # no condition is known anyway
-        shape = self.params.shape
-        for operand in operands:
-            if not isinstance(operand, Field) and not _is_broadcast(self._operand(operand), shape):
-                raise ValueError(
-                    f"an array must be broadcast to the shape {shape} of the field's values, got shape "
-                    f"{np.shape(operand)}. Give it the shape of the points, {self.domain.N}, or use `replace_params`."
-                )
-        return dataclasses.replace(self, params=function(*map(self._operand, operands)))
-
-    def _operand(self, operand: Any) -> Any:
-        """The values of a field; an array or number in the precision of this field, with its channel axis."""
-        if isinstance(operand, Field):
-            return operand.params
-        if isinstance(operand, np.ndarray | np.generic) and np.issubdtype(operand.dtype, np.inexact):
-            real = jnp.finfo(self.params.dtype).dtype
-            operand = np.asarray(operand, jnp.promote_types(real, jnp.complex64) if np.iscomplexobj(operand) else real)
-        return jnp.asarray(operand)[..., None] if np.shape(operand) == self.domain.N else operand
-
-
-def _is_broadcast(operand: Any, shape: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(np.shape(operand), shape) == shape
-    except ValueError:
-        return False
+        return super()._pointwise(function, operands, ())
