@@ -1,7 +1,7 @@
 """What a training step computes its loss on: nothing, shuffled samples, drawn points, or the items of a loader."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -199,6 +199,12 @@ def make_source(batches: Any, key: PRNGKeyArray | None) -> Source:
         return Source()
     if isinstance(batches, Shuffled):
         return _ShuffledSource(batches, _required(key, "shuffled batches"))
+    is_data = isinstance(batches, tuple | Mapping) or hasattr(batches, "shape")
+    if is_data and all(hasattr(leaf, "shape") for leaf in jax.tree.leaves(batches)):
+        raise ValueError(
+            f"`batches` must be batches, not data, got {type(batches).__name__}. Use `shuffled(data, batch_size)`, or "
+            "`[data]` for all of it in every step."
+        )
     if hasattr(batches, "__iter__"):
         return _LoaderSource(batches)
     if callable(batches):

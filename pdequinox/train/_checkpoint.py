@@ -1,7 +1,10 @@
 """An interrupted training goes on from a file, to the same numbers."""
 
 import dataclasses
+import hashlib
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from jaxtyping import PyTree
 from .._checks import check_integer
 from ._history import Recorder
 from ._step import Carry
-from ._tensor_file import read_tensors, write_tensors
+from ._tensor_file import foreign, read_tensors, require_safetensors, write_tensors
 from ._trackers import Best
 
 
@@ -47,7 +50,8 @@ class Saver:
             raise ValueError(
                 f"`checkpoint` must lie in a folder that exists, got {str(self._path)!r}. Make the folder first."
             )
-        self._settings = {**settings, "the initial model": _sketch(model)}
+        require_safetensors()
+        self._settings = {"the initial model": _sketch(model), **settings}
         self._frozen, self._rebuild = frozen, rebuild
 
     def save(self, carry: Carry, step: int, best: Best | None, recorder: Recorder) -> None:
@@ -74,19 +78,20 @@ class Saver:
             return carry, 0
         header, arrays = read_tensors(self._path, ("checkpoint",))
         content = header["content"]
-        self._check_settings(content["settings"])
-        step = content["step"]
+        with foreign(self._path):
+            settings, step, dtype = content["settings"], int(content["step"]), np.dtype(content["dtype"])
+            tracked = {**dict.fromkeys(recorder.tracker_names, 0), **content["tracked"]}
+        self._check_settings(settings)
         if step > num_steps:
             raise ValueError(
                 f"`num_steps` must be at least the step that the checkpoint {str(self._path)!r} has reached ({step}), "
                 f"got {num_steps}. Raise it, or give another path."
             )
-        tracked = {**dict.fromkeys(recorder.tracker_names, 0), **content["tracked"]}
         like = {
             "model": self._rebuild(carry.params, self._frozen),
             "state": carry._replace(params=None),
             "best": None if best is None else best.params,
-            "history": recorder.structure(step, tracked, np.dtype(content["dtype"])),
+            "history": recorder.structure(step, tracked, dtype),
         }
         state = fill(like, arrays, f"`checkpoint` must be of this training, got {str(self._path)!r}")
         self._check_frozen(state["model"])
@@ -97,13 +102,21 @@ class Saver:
         is_none = lambda leaf: leaf is None  # noqa: E731
         pick = lambda mine, theirs: None if mine is None else theirs  # noqa: E731
         params = jax.tree.map(pick, carry.params, state["model"], is_leaf=is_none)
-        return state["state"]._replace(params=params), step
+        # Where the arrays of a new training are: a checkpoint does not know devices.
+        restored = jax.tree.map(
+            lambda here, leaf: jax.device_put(leaf, here.sharding), carry, state["state"]._replace(params=params)
+        )
+        return restored, step
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         for name, mine in self._settings.items():
+            if "JAX" in name and name not in settings:
+                continue  # traced by another version
             theirs = settings.get(name)
-            if not _alike(mine, theirs):
-                shown = "" if "model" in name else f" ({theirs!r} in the file, {mine!r} here)"
+            is_same = _alike(mine, theirs) if "model" in name else mine == theirs
+            if not is_same:
+                is_long = any(word in name for word in ("model", "data", "JAX"))
+                shown = "" if is_long else f" ({theirs!r} in the file, {mine!r} here)"
                 raise ValueError(
                     f"`checkpoint` must be of this training, got {str(self._path)!r}, which differs in {name}{shown}. "
                     "Give another path, or delete the file."
@@ -153,6 +166,15 @@ def _describe(array: Any) -> str:
     return "no array" if array is None else f"{array.dtype.name}{list(array.shape)}"
 
 
+def fingerprint(arrays: Iterable[Any], text: str = "") -> str:
+    """A number that tells arrays and a text apart, without the addresses in the text."""
+    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", text).encode())
+    for array in arrays:
+        digest.update(f"{np.shape(array)} {getattr(array, 'dtype', type(array))}".encode())
+        digest.update(_bytes(array) if is_array(array) else repr(array).encode())
+    return digest.hexdigest()
+
+
 def _bytes(array: Any) -> bytes:
     if jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
@@ -178,5 +200,5 @@ def _alike(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
         return len(mine) == len(theirs) and all(map(_alike, mine, theirs))
     if isinstance(mine, float) and isinstance(theirs, float):
-        return mine == theirs or abs(mine - theirs) <= 1e-4 * max(abs(mine), abs(theirs))
+        return mine == theirs or abs(mine - theirs) <= 1e-6 * max(abs(mine), abs(theirs))
     return mine == theirs

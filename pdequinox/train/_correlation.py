@@ -25,7 +25,7 @@ def correlation(
     - `target`: The fields $t$ they should be, of the same shape.
     - `weights`: Quadrature weights of the points, as for `mse`.
 
-    **Returns:** One number between -1 and 1 per sample; not finite where a channel is constant.
+    **Returns:** One number between -1 and 1 per sample; without meaning where a channel is constant, up to rounding.
 
     **Raises:** `ValueError` if the shapes differ.
     """

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,11 +15,11 @@ from jaxtyping import PyTree
 from .._checks import check_integer
 from .._selection import selected
 from ._batches import Source, make_source
-from ._checkpoint import Saver
+from ._checkpoint import Saver, arrays_by_path, fingerprint
 from ._history import History, Recorder
 from ._parts import check_optimizer, optimizer_of_parts
 from ._progress import make_progress
-from ._step import Carry, Compiled, Constants, Step, has_convolutions
+from ._step import Carry, Compiled, Constants, Step, has_convolutions, strong
 from ._trackers import Best, Trackers
 from ._training import Training
 
@@ -82,15 +83,17 @@ def fit(
     - `balance`: A rule that adapts these weights instead: `ReLoBRaLo()` or `GradientNormBalancing()`.
     - `where`: What to train: a function such as `lambda model: (model.layers[-1], model.scale)`, or booleans in the
         structure of the model (or of a prefix of it). All else is frozen.
-    - `ema`: The decay of a moving average of the parameters, such as 0.999, corrected for the start as `optax.ema`
-        does. The model with it is `history.ema_model`.
+    - `ema`: The decay of a moving average of the parameters, such as 0.999, corrected for the start (where the
+        average began at zero). The model with it is `history.ema_model`.
     - `early_stopping`: An `EarlyStopping`. Then the model is the best that was seen, not the last one.
-    - `checkpoint`: A file name, or `Checkpoint(path, every)`. If the file exists, `fit` resumes from it. The model in
-        it is also what `load(path, like=model)` returns.
+    - `checkpoint`: A file name, or `Checkpoint(path, every)`. If the file exists, `fit` resumes from it, and refuses it
+        if the losses (as traced), the data, the initial model, what is trained, the key or the options differ. The
+        optimizer may have other numbers, such as a longer schedule; a checkpoint does not know them. The model in the
+        file, the last one, is also what `load(path, like=model)` returns.
     - `steps_per_call`: `"auto"`; or 1 for single steps from Python; or the largest number of steps in a compiled call.
         Single steps and the loop are different machine code and agree to rounding errors.
     - `progress`: Whether to show the progress on the standard error stream; or a function that gets
-        `(steps done, loss of the last one)` instead, a few times per second at most if `steps_per_call` is `"auto"`.
+        `(steps done, loss of the last one)` instead, five times per second at most, and after the last step.
 
     **Returns:** `Fitted(model, history)`.
 
@@ -110,20 +113,20 @@ def fit(
     else:
         optimizer = check_optimizer(optimizer)
     params, others = eqx.partition(model, mask)
+    params = jax.tree.map(strong, params)
     frozen, static = eqx.partition(others, eqx.is_array)
     rebuild = lambda params, frozen: eqx.combine(params, frozen, static)  # noqa: E731
 
     source = make_source(batches, key)
-    average = _make_average(ema)
-    step = Step(losses, weights, balance, optimizer, average, source, rebuild)
+    step = Step(losses, weights, balance, optimizer, _decay(ema), source, rebuild)
     constants = Constants(frozen, source.constants, _balance_key(balance, key))
-    dtype, is_convolutional = _inspect(step, params, constants, names or ("loss",))
-    count, use_loop = _choose_loop(steps_per_call, source, is_convolutional)
+    dtype, jaxpr = _inspect(step, params, constants, names or ("loss",))
+    count, use_loop = _choose_loop(steps_per_call, source, has_convolutions(jaxpr.jaxpr))
     watched = Trackers(trackers, params, frozen, rebuild)
     carry = step.start(params)
     best = None
     if early_stopping is not None:
-        watched.check_monitor(early_stopping)
+        watched.check_monitor(early_stopping, num_steps)
         best = Best(early_stopping, carry.params)
     recorder = Recorder(names, balance is not None, len(losses), watched.shapes)
 
@@ -138,12 +141,15 @@ def fit(
             "the trackers": watched.every,
             "the moving average": ema,
             "early stopping": _describe(early_stopping),
+            "what is trained": list(arrays_by_path(params)),
+            "the data": fingerprint(jax.tree.leaves(source.constants)),
+            f"the losses, as JAX {jax.__version__} traces them": fingerprint(jaxpr.consts, str(jaxpr)),
         }
         saver = Saver(checkpoint, settings, model, frozen, rebuild)
         carry, first = saver.load(carry, num_steps, best, recorder)
 
     def finish(carry: Carry, params: PyTree, num_taken: int) -> Fitted:
-        averaged = None if average is None else rebuild(_averaged(carry, ema), frozen)
+        averaged = None if ema is None else rebuild(_averaged(carry, ema), frozen)
         history = recorder.history(num_taken, averaged, None if best is None else best.step)
         return Fitted(rebuild(params, frozen), history)
 
@@ -221,23 +227,20 @@ def _balance_key(balance: Any, key: Any) -> Any:
     return jr.fold_in(key, 2**32 - 1)  # no step has this number
 
 
-def _make_average(ema: Any) -> Any:
-    import optax
-
+def _decay(ema: Any) -> float | None:
     if ema is None:
         return None
-    if isinstance(ema, bool) or not isinstance(ema, int | float) or not 0 < ema < 1:
+    if isinstance(ema, bool) or not isinstance(ema, Real) or not 0 < float(ema) < 1:
         raise ValueError(f"`ema` must be a number between 0 and 1, got {ema!r}. Use 0.999, say.")
-    return optax.ema(ema)
+    return float(ema)
 
 
 def _averaged(carry: Carry, ema: float) -> PyTree:
     """The moving average of the parameters; that of none is what they are."""
-    import optax
-
-    if int(carry.average.count) == 0:
+    share = 1 - float(ema) ** int(carry.step)
+    if share == 0:
         return carry.params
-    return optax.tree.bias_correction(carry.average.ema, ema, carry.average.count)
+    return jax.tree.map(lambda total, leaf: (total / share).astype(leaf.dtype), carry.average, carry.params)
 
 
 def _numbers(key: Any) -> list[int] | None:
@@ -246,17 +249,22 @@ def _numbers(key: Any) -> list[int] | None:
     return np.asarray(jr.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key).tolist()
 
 
-def _inspect(step: Step, params: PyTree, constants: Constants, names: tuple[str, ...]) -> tuple[Any, bool]:
-    """The dtype of the losses, and whether there is a convolution in them."""
+def _inspect(step: Step, params: PyTree, constants: Constants, names: tuple[str, ...]) -> tuple[Any, Any]:
+    """The dtype of the losses, and what they compute."""
     evaluate = jax.make_jaxpr(step.evaluate, return_shape=True)
     jaxpr, shapes = evaluate(params, constants, step.source.example(), jnp.int32(0))
     for name, shape in zip(names, shapes, strict=True):
+        if not hasattr(shape, "dtype"):
+            raise ValueError(
+                f"`loss` must return one real number, got {type(shape).__name__} for {name!r}. Auxiliary values belong "
+                "into `trackers`."
+            )
         if shape.shape != () or not jnp.issubdtype(shape.dtype, jnp.floating):
             raise ValueError(
                 f"`loss` must return one real number, got shape {shape.shape} of {shape.dtype} for {name!r}. Take "
                 "a mean."
             )
-    return jnp.result_type(*shapes), has_convolutions(jaxpr.jaxpr)
+    return jnp.result_type(*shapes), jaxpr
 
 
 def _choose_loop(steps_per_call: Any, source: Source, is_convolutional: bool) -> tuple[int | None, bool]:

@@ -44,10 +44,14 @@ class NonFiniteLossError(ArithmeticError):
     def __init__(self, step: int, losses: dict[str, float], model: PyTree, history: History):
         shown = ", ".join(f"{name} = {value:g}" for name, value in losses.items())
         super().__init__(
-            f"`loss` and its gradient must be finite, got {shown} in step {step}. Lower the learning rate, clip the "
-            "gradient with optax.clip_by_global_norm, or look at `error.model`, the model before that step."
+            f"`loss`, its gradient and the update must be finite, got one that is not in step {step}, where {shown}. "
+            "Lower the learning rate, clip the gradient with optax.clip_by_global_norm, or look at `error.model`, the "
+            "model before that step."
         )
         self.step, self.losses, self.model, self.history = step, losses, model, history
+
+    def __reduce__(self) -> tuple:
+        return NonFiniteLossError, (self.step, self.losses, self.model, self.history)
 
 
 class Recorder:

@@ -59,7 +59,7 @@ def vrmse(prediction: ArrayLike, target: ArrayLike, *, weights: ArrayLike | None
 
     **Arguments:** as for `mse`.
 
-    **Returns:** One number per sample, without unit; not finite where a channel of `target` is constant.
+    **Returns:** One number per sample, without unit; huge or not finite where a channel of `target` is constant.
 
     **Raises:** `ValueError` if the shapes differ.
 
@@ -101,7 +101,10 @@ def relative_l2(
 
 
 def checked_pair(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
-    """Both as floating arrays, if they have the same shape, with axes of samples and of channels."""
+    """Both as real floating arrays, if they have the same shape, with axes of samples and of channels."""
+    for name, x in (("prediction", prediction), ("target", target)):
+        if jnp.iscomplexobj(x):
+            raise ValueError(f"`{name}` must be real, got {jnp.asarray(x).dtype}. Stack both parts as channels.")
     prediction, target = (
         x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(float) for x in map(jnp.asarray, (prediction, target))
     )

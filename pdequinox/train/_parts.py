@@ -22,8 +22,9 @@ def check_optimizer(optimizer: Any, name: str = "`optimizer`") -> Any:
 def optimizer_of_parts(optimizers: Mapping, model: PyTree, mask: PyTree) -> tuple[Any, PyTree]:
     """One transformation that hands each part of the parameters to its own, and the mask without the frozen parts."""
     names = {_part(path): None for path, is_trained in jax.tree_util.tree_leaves_with_path(mask) if is_trained}
-    for name in optimizers:
-        if name not in names:
+    parts = {_part(path) for path, _ in jax.tree_util.tree_leaves_with_path(mask)}
+    for name, part in optimizers.items():
+        if name not in names and not (part is None and name in parts):
             raise ValueError(
                 f"`optimizer` must name parts of the model that are trained ({', '.join(map(str, names))}), got "
                 f"{name!r}. Use the name of an attribute or a key of the dict that the model is."

@@ -12,7 +12,8 @@ _SECONDS_BETWEEN = 0.2
 class Progress:
     """Shows the steps done, the loss, the speed and the time that is left on the standard error stream.
 
-    On a terminal this is a line that is rewritten a few times a second; elsewhere a line at every tenth of the steps.
+    On a terminal this is a line that is rewritten a few times a second; elsewhere a line when another tenth of the
+    steps is done.
     """
 
     def __init__(self, first_step: int, num_steps: int, stream: Any = None):
@@ -57,11 +58,15 @@ class Progress:
 class Reports:
     """Hands what is known of a training to a function, or to nobody."""
 
-    def __init__(self, function: Callable[[int, float], Any]):
-        self._function = function
+    def __init__(self, function: Callable[[int, float], Any], num_steps: int = 0):
+        self._function, self._num_steps = function, num_steps
+        self._last = -math.inf
 
     def __call__(self, step: int, loss: float) -> None:
-        self._function(step, loss)
+        now = time.perf_counter()
+        if step == self._num_steps or now - self._last >= _SECONDS_BETWEEN:
+            self._last = now
+            self._function(step, loss)
 
     def close(self) -> None:
         pass
@@ -74,5 +79,5 @@ def make_progress(progress: Any, first_step: int, num_steps: int) -> Progress | 
     if progress is False:
         return Reports(lambda step, loss: None)
     if callable(progress):
-        return Reports(progress)
+        return Reports(progress, num_steps)
     raise ValueError(f"`progress` must be True, False or a function of (step, loss), got {progress!r}. Pass one.")

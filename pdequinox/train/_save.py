@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import PyTree
 
 from ._checkpoint import arrays_by_path, fill
-from ._tensor_file import read_tensors, write_tensors
+from ._tensor_file import foreign, read_tensors, write_tensors
 from ._tree_codec import Decoder, Encoder
 
 
@@ -68,10 +69,5 @@ def load(path: str | os.PathLike, *, like: PyTree = None, classes: Sequence[Any]
             "arrays only. Build the network and pass it as `like`."
         )
     decoder = Decoder(arrays, tuple(classes), f"{str(path)!r}, written by pdequinox {header['package_version']},")
-    try:
+    with foreign(Path(path)):
         return decoder.decode(header["content"])
-    except (AttributeError, IndexError, KeyError, RecursionError, TypeError) as error:
-        raise ValueError(
-            f"`path` must be a file that `save` wrote, got {str(path)!r}, whose header makes no sense ({error!r}). "
-            "Save it again."
-        ) from error

@@ -42,7 +42,8 @@ class Step:
     weights: Sequence[float]
     balance: Any
     optimizer: Any
-    average: Any
+    decay: float | None
+    """Of the moving average of the parameters."""
     source: Source
     rebuild: Callable[[PyTree, PyTree], PyTree]
     """Makes the model of trained and frozen arrays."""
@@ -53,13 +54,13 @@ class Step:
             params,
             self.optimizer.init(params),
             None if self.balance is None else self.balance.init(len(self.losses)),
-            None if self.average is None else self.average.init(params),
+            None if self.decay is None else jax.tree.map(lambda leaf: jnp.zeros_like(_wide(leaf)), params),
             jnp.zeros((), jnp.int32),
             jnp.zeros((), bool),
         )
-        return jax.tree.map(_strong, carry)
+        return jax.tree.map(strong, carry)
 
-    def evaluate(self, params: PyTree, constants: Constants, row: PyTree, step: Array) -> list[Array]:
+    def evaluate(self, params: PyTree, constants: Constants, row: PyTree, step: Array) -> list:
         """The losses, unweighted."""
         arguments = self.source.arguments(constants.source, row, step)
         model = self.rebuild(params, constants.frozen)
@@ -77,7 +78,10 @@ class Step:
             descent, carry.optimizer, carry.params, value=values[0], grad=descent, value_fn=value_fn
         )
         params = optax.apply_updates(carry.params, updates)
-        average = carry.average if self.average is None else self.average.update(params, carry.average)[1]
+        average = carry.average
+        if (decay := self.decay) is not None:
+            towards = lambda total, leaf: total + (1 - decay) * (_wide(leaf) - total)  # noqa: E731
+            average = jax.tree.map(towards, average, params)
         taken = Carry(params, optimizer, balance, average, carry.step + 1, carry.failed)
         is_good = _all_finite((values[0], gradient, params)) & ~carry.failed
         carry = jax.tree.map(lambda new, old: jnp.where(is_good, new, old), taken, carry)
@@ -182,7 +186,12 @@ def _weighted_sum(weights: Array, *parts: Array) -> Any:
     return sum(terms[1:], terms[0])
 
 
-def _strong(leaf: Any) -> Array:
+def _wide(leaf: Array) -> Array:
+    """In single precision at least, in which a small part of a parameter is not lost."""
+    return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
+
+
+def strong(leaf: Any) -> Array:
     """An array whose dtype is not a weak one, which a step would make strong."""
     leaf = jnp.asarray(leaf)
     if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):

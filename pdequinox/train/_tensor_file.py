@@ -1,9 +1,11 @@
 """Files of named arrays and a JSON header: safetensors, written at once or not at all."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def package_version() -> str:
 
 def write_tensors(path: str | os.PathLike, kind: str, content: Any, arrays: dict[str, Any]) -> None:
     """Write arrays and a JSON value to a file that appears under its name only when it is complete."""
-    numpy = _safetensors().numpy
+    numpy = require_safetensors().numpy
     tensors, records = {}, {}
     for name, array in arrays.items():
         tensors[name], records[name] = _to_tensor(array)
@@ -40,8 +42,10 @@ def read_tensors(path: str | os.PathLike, kinds: tuple[str, ...]) -> tuple[dict,
 
     **Raises:** `ValueError` that names the path, if the file is damaged or was not written by this package.
     """
-    safetensors = _safetensors()
+    safetensors = require_safetensors()
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"`path` must be a file, got the folder {str(path)!r}. Add a file name.")
     if not path.is_file():
         raise FileNotFoundError(f"`path` must be a file, got {str(path)!r}, which does not exist. Check the name.")
     try:
@@ -57,20 +61,35 @@ def read_tensors(path: str | os.PathLike, kinds: tuple[str, ...]) -> tuple[dict,
     text = metadata.get("header", "")
     if metadata.get("checksum") != _checksum(text, tensors):
         raise _refusal(path, "one whose checksum is wrong", _DAMAGED)
-    try:
+    with foreign(path):
         header = json.loads(text)
-    except RecursionError as error:
-        raise _refusal(path, "one whose header is nested too deeply", "It was not made by `save`.") from error
-    if header["kind"] not in kinds:
-        raise _refusal(path, f"one that holds a {header['kind']}, not a {kinds[0]}", "Pass another file.")
-    return header, {name: _from_tensor(path, tensors[name], record) for name, record in header["arrays"].items()}
+        kind, records, _, _ = (header[name] for name in ("kind", "arrays", "content", "package_version"))
+    if kind not in kinds:
+        raise _refusal(path, f"one that holds a {kind}, not a {kinds[0]}", "Pass another file.")
+    with foreign(path):
+        return header, {name: _from_tensor(path, tensors[name], record) for name, record in records.items()}
 
 
-def _refusal(path: Path, found: str, remedy: str) -> ValueError:
-    return ValueError(f"`path` must be a file that pdequinox wrote, got {str(path)!r}, {found}. {remedy}")
+class Refusal(ValueError):
+    """An error that names the file already."""
 
 
-def _safetensors() -> Any:
+@contextlib.contextmanager
+def foreign(path: Path) -> Iterator[None]:
+    """Errors of what is read from a header that this package did not write name the file."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        raise _refusal(path, f"one whose header makes no sense ({error!r})", "Save it again.") from error
+
+
+def _refusal(path: Path, found: str, remedy: str) -> Refusal:
+    return Refusal(f"`path` must be a file that pdequinox wrote, got {str(path)!r}, {found}. {remedy}")
+
+
+def require_safetensors() -> Any:
     try:
         import safetensors
         import safetensors.numpy
@@ -127,7 +146,8 @@ def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     """A new file in the same folder takes the place of the old one when all of it is on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # One name, so that a write that was killed leaves no more than one file behind, which the next one replaces.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)

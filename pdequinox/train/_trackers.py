@@ -89,6 +89,8 @@ class Trackers:
         self._frozen = frozen
         self.every, self.shapes, self._compiled = {}, {}, {}
         for name, tracker in trackers.items():
+            if not isinstance(name, str):
+                raise ValueError(f"`trackers` must have strings for names, got {name!r}. Choose another.")
             tracker = tracker if isinstance(tracker, Tracker) else Tracker(tracker)
             evaluate = jax.jit(lambda params, frozen, f=tracker.function: _as_arrays(f(rebuild(params, frozen))))
             self.every[name] = int(tracker.every)
@@ -102,7 +104,7 @@ class Trackers:
     def evaluate(self, name: str, params: PyTree) -> PyTree:
         return self._compiled[name](params, self._frozen)
 
-    def check_monitor(self, rule: Any) -> None:
+    def check_monitor(self, rule: Any, num_steps: int) -> None:
         """Refuse a rule for early stopping that watches no number."""
         if not isinstance(rule, EarlyStopping):
             raise ValueError(f"`early_stopping` must be an EarlyStopping, got {rule!r}. Build one.")
@@ -111,6 +113,11 @@ class Trackers:
             raise ValueError(
                 f"`monitor` must be the name of a tracker of one real number, got {rule.monitor!r} with the trackers "
                 f"{sorted(self.shapes)}. Track the number, or change the name."
+            )
+        if self.every[rule.monitor] > num_steps:
+            raise ValueError(
+                f"`monitor` must be evaluated during the training, got {rule.monitor!r}, a tracker at every "
+                f"{self.every[rule.monitor]} of {num_steps} steps. Use `Tracker(function, every=...)`."
             )
 
 

@@ -49,6 +49,10 @@ class Parameter(eqx.Module):
             _check_value(value, self.transform)
         _, inverse = _functions(self.transform)
         self.raw = inverse(value)
+        if not isinstance(self.raw, Tracer) and not jnp.all(jnp.isfinite(self.raw)):
+            raise ValueError(
+                f"`transform` must have an inverse at `value`, got {self.raw} for {value}. Start from another value."
+            )
 
     @property
     def value(self) -> Array:
@@ -91,11 +95,16 @@ def _functions(transform: Any) -> tuple[Callable[[Array], Array], Callable[[Arra
         return (lambda raw: raw), (lambda value: value)
     if transform == "positive":
         # log(e^y - 1), for small and for large y
-        return jax.nn.softplus, lambda value: value + jnp.log(-jnp.expm1(-value))
+        return _positive, lambda value: value + jnp.log(-jnp.expm1(-value))
     if callable(transform[0]):
         return transform
     lower, upper = transform
     return (
-        lambda raw: lower + (upper - lower) * jax.nn.sigmoid(raw),
+        lambda raw: jnp.clip(lower + (upper - lower) * jax.nn.sigmoid(raw), lower, upper),
         lambda value: jnp.log((value - lower) / (upper - value)),
     )
+
+
+def _positive(raw: Array) -> Array:
+    """Softplus, and not zero where it rounds to zero."""
+    return jnp.maximum(jax.nn.softplus(raw), jnp.finfo(raw.dtype).tiny)

@@ -6,16 +6,18 @@ import inspect
 import sys
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._plain_function import PlainFunction
 from ._checkpoint import is_array
+from ._tensor_file import Refusal
 
 _FUNCTION_MODULES = ("jax.nn", "jax.numpy", "jax.lax", "pdequinox", "equinox.nn")
-_NOT_PURE = {"fromfile", "load", "save", "savez"}
-"""Functions of these modules that read or write files."""
+_NOT_PURE = {"fromfile", "load", "printoptions", "save", "savez", "set_printoptions"}
+"""Functions of these modules that read or write files or settings."""
 _REMEDY = "Use one with a name there, or `save(path, network, arrays_only=True)` and `load(path, like=...)`."
 
 
@@ -172,16 +174,22 @@ class Decoder:
         if found is None and _is_open(module, ("pdequinox", "equinox.nn")):
             found = getattr(sys.modules.get(module), attribute, None)
         elif found is None:  # a class of a script, whose module has another name in another script
-            found = {cls.__name__: cls for cls in self._given.values()}.get(attribute)
-        if not isinstance(found, type) or not dataclasses.is_dataclass(found):
+            named = [cls for cls in self._given.values() if cls.__name__ == attribute]
+            found = named[0] if len(named) == 1 else None
+        is_given = name in self._given or attribute in {cls.__name__ for cls in self._given.values()}
+        if not isinstance(found, type) or not (dataclasses.is_dataclass(found) if is_given else _is_module(found)):
             raise self._refusal(
                 f"the class {name!r}, which is not of pdequinox or equinox.nn",
                 f"If it is yours, pass it: `load(path, classes=[{attribute}])`.",
             )
         return found
 
-    def _refusal(self, what: str, remedy: str = "Load it with that version.") -> ValueError:
-        return ValueError(f"`path` must hold what this version can build, got {self._source} with {what}. {remedy}")
+    def _refusal(self, what: str, remedy: str = "Load it with that version.") -> Refusal:
+        return Refusal(f"`path` must hold what this version can build, got {self._source} with {what}. {remedy}")
+
+
+def _is_module(cls: type) -> bool:
+    return issubclass(cls, eqx.Module)
 
 
 def _is_open(module: str, names: tuple[str, ...]) -> bool:
