@@ -203,6 +203,28 @@ def saved(tmp_path):
     return path
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"float": "banana"},
+        {"float": "0x1p99999"},
+        {"array": "missing"},
+        {"tuple": 3},
+        {"class": "pdequinox.train.Checkpoint", "fields": {"path": "x", "every": -1}},
+        {"function": "jax.numpy.set_printoptions"},
+    ],
+)
+def test_headers_that_make_no_sense_are_refused_with_the_name_of_the_file(content, tmp_path):
+    write_tensors(tmp_path / "crafted", "network", content, {})
+    with pytest.raises(ValueError, match=r"`path` must .*crafted'"):
+        load(tmp_path / "crafted")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"`path` must be a file, got the folder"):
+        load(tmp_path)
+
+
 def test_a_damaged_file_is_refused_by_name(saved):
     """Whatever byte is cut off or changed, the network is refused or the same."""
     original, network = saved.read_bytes(), load(saved)
