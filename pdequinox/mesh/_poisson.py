@@ -56,7 +56,7 @@ def poisson(
     the same matrix does not. M is the mean of the mass matrix $\int \phi_i \phi_j$ and of its lumped diagonal, whose
     errors have opposite signs; on uniform meshes in 1D that is Numerov's scheme, of fourth order. Solved by conjugate
     gradients with the diagonal as preconditioner, one system for each channel and entry of the batch; derivatives by
-    `f`, `boundary_values` and `params` solve one more. (Second derivatives are `jax.grad` or `jax.jacfwd` of `jax.grad`:
+    `f`, `boundary_values` and `params` solve one more. (Second ones are `jax.grad` or `jax.jacfwd` of `jax.grad`:
     forward over forward fails inside of JAX's linear solve.)
 
     **Arguments:**
