@@ -62,6 +62,7 @@ class Recorder:
         self.num_columns = 1 + num_losses * (1 + is_balanced)
         self._values: list[np.ndarray] = []
         self._tracked: dict[str, list[tuple[int, PyTree]]] = {name: [] for name in shapes}
+        self._stacks: dict[str, tuple[np.ndarray, PyTree]] = {}
 
     @property
     def tracker_names(self) -> tuple[str, ...]:
@@ -90,7 +91,17 @@ class Recorder:
     def arrays(self) -> dict[str, PyTree]:
         """Everything in arrays, for a file."""
         self.fetch()
-        return {"values": self._table(), "trackers": {name: _stacked(e) for name, e in self._tracked.items() if e}}
+        return {"values": self._table(), "trackers": {name: self._stack(name) for name, e in self._tracked.items() if e}}
+
+    def _stack(self, name: str) -> tuple[np.ndarray, PyTree]:
+        """The values of a tracker in one array; those that were stacked before are not stacked again."""
+        old = self._stacks.get(name)
+        new = self._tracked[name][0 if old is None else len(old[0]) :]
+        if new:
+            stack = _stacked(new)
+            join = lambda first, rest: np.concatenate([first, rest])  # noqa: E731
+            self._stacks[name] = stack if old is None else jax.tree.map(join, old, stack)
+        return self._stacks[name]
 
     def restore(self, arrays: dict[str, PyTree]) -> None:
         """The inverse of `arrays`."""
@@ -122,7 +133,9 @@ class Recorder:
         return History(self.named(table), weights, trackers, ema_model, best_step)
 
     def _table(self) -> np.ndarray:
-        return np.concatenate(self._values) if self._values else np.zeros((0, self.num_columns))
+        if len(self._values) > 1:
+            self._values = [np.concatenate(self._values)]
+        return self._values[0] if self._values else np.zeros((0, self.num_columns))
 
 
 def _stacked(entries: list[tuple[int, PyTree]]) -> tuple[np.ndarray, PyTree]:
