@@ -91,7 +91,8 @@ class Recorder:
     def arrays(self) -> dict[str, PyTree]:
         """Everything in arrays, for a file."""
         self.fetch()
-        return {"values": self._table(), "trackers": {name: self._stack(name) for name, e in self._tracked.items() if e}}
+        tracked = {name: self._stack(name) for name, entries in self._tracked.items() if entries}
+        return {"values": self._table(), "trackers": tracked}
 
     def _stack(self, name: str) -> tuple[np.ndarray, PyTree]:
         """The values of a tracker in one array; those that were stacked before are not stacked again."""
