@@ -122,6 +122,14 @@ def test_curls(kind, float64):
     check(kind, lambda *fields: [curl(u) for u in fields], fields, wanted)
 
 
+@pytest.mark.parametrize("kind", [FiniteDifferences, FourierSeries])
+def test_derivatives_need_no_implicit_promotion_of_dtypes(kind):
+    u = kind.from_grid(jnp.sin(2 * jnp.pi * Domain(16, 1 / 16).grid), Domain(16, 1 / 16))
+    with jax.numpy_dtype_promotion("strict"):
+        for result in (gradient(u, stagger=0.5), laplacian(u), hessian(u), shift_operator(u, 0.25 / 16)):
+            assert result.params.dtype == jnp.float32
+
+
 @pytest.mark.parametrize("stagger", [0.5, -0.5, [0.25, -0.5]], ids=str)
 @everywhere
 def test_staggered_derivatives_are_those_at_x_plus_s_dx(kind, stagger, float64):

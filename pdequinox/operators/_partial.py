@@ -107,7 +107,7 @@ def fourier_derivative(u: FourierSeries, values: Array, axis: int, order: int, k
     n, h = u.domain.N[axis], u.domain.dx[axis]
 
     def multiplier(k: Array) -> Array:
-        factors = (1j * k) ** order * _shifted(k, shift * h, n)
+        factors = _imaginary(k) ** order * _shifted(k, shift * h, n)
         return factors.at[n // 2].set(0) if order % 2 and n % 2 == 0 else factors
 
     return spectral(u, values, axis, multiplier, k)
@@ -118,10 +118,14 @@ def fourier_shift(u: FourierSeries, values: Array, axis: int, distance: float, k
     return spectral(u, values, axis, lambda k: _shifted(k, distance, u.domain.N[axis]), k)
 
 
+def _imaginary(k: Array) -> Array:
+    return jax.lax.complex(jnp.zeros_like(k), k)
+
+
 def _shifted(k: Array, distance: float, n: int) -> Array:
     """The factors of a shift; the Nyquist mode is a cosine, of which only the even part is seen at the points."""
-    factors = jnp.exp(1j * k * distance)
-    return factors.at[n // 2].set(factors[n // 2].real) if n % 2 == 0 else factors
+    factors = jnp.exp(_imaginary(k * distance))
+    return factors.at[n // 2].set(factors[n // 2].real.astype(factors.dtype)) if n % 2 == 0 else factors
 
 
 def evaluate_terms(
