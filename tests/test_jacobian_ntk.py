@@ -217,6 +217,7 @@ ROWS = jnp.ones((3, 2))
         (lambda: cosine_similarity(ROWS, ROWS.T), r"`tree_b` must have .* got \[\(2, 3\)\] and \[\(3, 2\)\]"),
         (lambda: cosine_similarity(3, 4), r"`tree_b` must have floating arrays .*at least one"),
         (lambda: gradient_cosine_matrix([], COEFFICIENTS), r"`losses` must hold at least one function .*got \[\]"),
+        (lambda: gradient_cosine_matrix(linear, COEFFICIENTS), r"`losses` must hold .*Put the functions in a list"),
         (lambda: jacobian_cosine(ROWS[0], [0], [1]), r"`jacobian` must have shape \(N, P\)"),
         (lambda: jacobian_cosine(ROWS, [0, 3], [1]), r"`group_a` must hold indices, .*the 3 samples, got \[0, 3\]"),
         (lambda: jacobian_cosine(ROWS, [0], [True, False]), r"`group_b` must hold indices, .*the 3 samples"),

@@ -254,6 +254,15 @@ def test_balanced_losses_have_the_weights_of_their_rule(by_norm):
     np.testing.assert_allclose(model["y"], y, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_norms_of_gradients_neither_overflow_nor_vanish(scale):
+    """The squares of these do in single precision."""
+    losses = {"a": lambda m: scale * jnp.sum(m["x"]), "b": lambda m: scale * 2 * m["y"]}
+    _, history = fit(START, losses, optax.set_to_zero(), 1, balance=Inverse(True), key=KEY, progress=False)
+    np.testing.assert_allclose(history.weights["a"], 1 / (scale * 2**0.5), rtol=1e-5)
+    np.testing.assert_allclose(history.weights["b"], 1 / (scale * 2), rtol=1e-5)
+
+
 def test_each_part_has_its_optimizer_and_frozen_parts_keep_their_bits():
     model, _ = fit(START, QUADRATICS, {"x": optax.sgd(0.1), "y": None}, 4, progress=False)
     np.testing.assert_allclose(model["x"], 1 + (START["x"] - 1) * 0.8**4, rtol=1e-6)

@@ -1,6 +1,6 @@
 """Angles between gradients: do two losses, or two groups of points, pull the parameters the same way?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -39,9 +39,7 @@ def cosine_similarity(tree_a: PyTree, tree_b: PyTree) -> Float[Array, ""]:
     return _dot(_unit(a), _unit(b))
 
 
-def gradient_cosine_matrix(
-    losses: Mapping[str, Callable] | Sequence[Callable], model: PyTree, *, where: Any = None
-) -> Float[Array, "n n"]:
+def gradient_cosine_matrix(losses: Any, model: PyTree, *, where: Any = None) -> Float[Array, "n n"]:
     r"""The cosines between the gradients of several losses by the parameters of a model.
 
     Entry (i, j) is near 1 if a step that lowers loss i lowers loss j too, and near -1 if it raises it.
@@ -57,9 +55,11 @@ def gradient_cosine_matrix(
 
     **Raises:** `ValueError` if there is no loss, and for a wrong `where`.
     """
-    functions = [*losses.values()] if isinstance(losses, Mapping) else [*losses]
+    functions = [*losses.values()] if isinstance(losses, Mapping) else [*losses] if not callable(losses) else []
     if not functions:
-        raise ValueError(f"`losses` must hold at least one function of the model, got {losses!r}. Add one.")
+        raise ValueError(
+            f"`losses` must hold at least one function of the model, got {losses!r}. Put the functions in a list."
+        )
     vector, rebuild = select(model, where)
     gradients = [jax.grad(lambda vector, loss=loss: loss(rebuild(vector)))(vector) for loss in functions]
     units = jnp.stack([_unit(gradient) for gradient in gradients])

@@ -178,7 +178,10 @@ def _all_finite(tree: PyTree) -> Array:
 
 
 def _norm(gradient: PyTree) -> Array:
-    return jnp.sqrt(jnp.asarray(sum(jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(gradient))))
+    leaves = [jnp.abs(leaf) for leaf in jax.tree.leaves(gradient) if leaf.size]
+    largest = jnp.max(jnp.stack([jnp.max(leaf).astype(leaves[0].dtype) for leaf in leaves]))
+    scale = jnp.where(largest > 0, largest, 1)  # squares of entries beyond 1e19 would overflow in single precision
+    return scale * jnp.sqrt(jnp.asarray(sum(jnp.sum((leaf / scale) ** 2) for leaf in leaves)))
 
 
 def _weighted_sum(weights: Array, *parts: Array) -> Any:
