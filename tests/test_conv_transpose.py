@@ -124,47 +124,6 @@ def test_a_transposed_convolution_is_the_transpose_of_the_convolution_with_the_t
     assert np.vdot(refined, fine) == pytest.approx(np.vdot(coarse, coarsened), rel=1e-12)
 
 
-def equations(jaxpr):
-    """All equations of a jaxpr, those inside calls too."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for inner in jax.tree.leaves(equation.params, is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")):
-            inner = getattr(inner, "jaxpr", inner)
-            if hasattr(inner, "eqns"):
-                yield from equations(inner)
-
-
-def convolutions(function, *arguments):
-    found = [
-        equation.params
-        for equation in equations(jax.make_jaxpr(function)(*arguments).jaxpr)
-        if equation.primitive.name == "conv_general_dilated"
-    ]
-    assert found
-    return found
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("kernel_size", "stride", "output_padding", "dilation"), [(3, 2, 1, 1), (2, 2, 0, 1), (5, 3, 0, 2), (1, 4, 3, 1)]
-)
-def test_the_transposed_convolution_inserts_no_zeros_and_pads_nothing_negative(
-    mode, kernel_size, stride, output_padding, dilation
-):
-    """`lhs_dilation` has slow gradients, and negative padding gives wrong numbers on a CPU."""
-    sizes = (2, 2, 3, kernel_size, stride, output_padding, dilation)
-    layer = filled(PhysicsConvTranspose, *sizes, boundary_mode=mode)
-    x = jnp.ones((2, 6, 7))
-    forward = convolutions(lambda layer, x: layer(x), layer, x)
-    backward = convolutions(jax.grad(lambda args: jnp.sum(args[0](args[1]) ** 2)), (layer, x))
-    for params in (*forward, *backward):
-        assert params["lhs_dilation"] == (1, 1)
-        assert all(low >= 0 and high >= 0 for low, high in params["padding"])
-    for equation in equations(jax.make_jaxpr(lambda x: layer(x))(x).jaxpr):
-        if equation.primitive.name == "pad":
-            assert all(low >= 0 and high >= 0 for low, high, _ in equation.params["padding_config"])
-
-
 @pytest.mark.parametrize("output_padding", [2, (0, 2), (5, 0)])
 def test_output_padding_is_less_than_the_stride(output_padding):
     with pytest.raises(ValueError, match="`output_padding` must be less than the stride"):

@@ -189,14 +189,14 @@ def test_the_transform_has_no_scatter_and_no_complex_numbers():
     """Truncated matrix products: nothing to fill in, and shards of the grid only share a sum."""
     layer = filled(SpectralConv, 2, 2, 3, 3)
     text = str(jax.make_jaxpr(lambda x: layer(x))(jnp.ones((2, 16, 16))))
-    assert "dot_general" in text and "scatter" not in text and "c64" not in text
+    assert "correlation_form" in text and "scatter" not in text and "c64" not in text
 
 
 def test_products_use_the_highest_precision():
     """Accelerators default to less: every product with a matrix asks for more."""
     layer = filled(SpectralConv, 1, 2, 3, 3, boundary_mode="dirichlet")
     text = str(jax.make_jaxpr(lambda x: layer(x))(jnp.ones((2, 16))))
-    assert text.count("dot_general[") == text.count("precision=(Precision.HIGHEST, Precision.HIGHEST)") > 0
+    assert text.count("correlation_form[") == text.count("precision=HIGHEST") > 0
 
 
 @pytest.mark.parametrize("num_modes", [0, -1, (3, 0)])

@@ -1,4 +1,4 @@
-"""The command `pdequinox`: the main job and the table of networks."""
+"""The command `pdequinox`: the main job, the table of networks, and their speed."""
 
 import argparse
 import dataclasses
@@ -14,13 +14,11 @@ from ._extras import require
 from ._job import Results, run, version_of
 from ._networks import Contender, canonical
 from ._poisson import Poisson
+from ._speed_cli import INTERRUPTED, LOG_WIDTH, add_speed_parser, run_speed
 from ._zoo import DEFAULT_POINTS, zoo, zoo_table
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-INTERRUPTED = 130
-LOG_WIDTH = 120
 
 
 def main(argv: Sequence[str] | None = None, *, experiments: Sequence[Experiment] | None = None) -> int:
@@ -40,6 +38,11 @@ def main(argv: Sequence[str] | None = None, *, experiments: Sequence[Experiment]
     arguments = parser.parse_args(argv)
     if arguments.command == "zoo":
         return show_zoo(arguments.dims, arguments.points)
+    if arguments.command == "speed":
+        try:
+            return run_speed(arguments, argv)
+        except ValueError as error:
+            parser.error(str(error))
     require("exponax", "matplotlib", "rich", "scipy")
     try:
         experiments = select_contenders(experiments, arguments.arch)
@@ -102,6 +105,7 @@ def make_parser(experiments: Sequence[Experiment]) -> argparse.ArgumentParser:
         metavar="N",
         help=f"grid points per axis (default: {', '.join(f'{n} in {dims}D' for dims, n in DEFAULT_POINTS.items())})",
     )
+    add_speed_parser(commands, positive_integer)
     return parser
 
 

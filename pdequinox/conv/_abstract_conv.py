@@ -10,7 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_integer, check_sizes, per_axis
 from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
-from ._lowering import same_window
+from ._correlation import same_window
 from ._receptive_field import ReceptiveField
 
 

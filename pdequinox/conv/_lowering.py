@@ -1,15 +1,86 @@
-"""How a convolution is computed: every choice of formulation stands here.
+"""How the three maps of `_correlation` are computed: every choice of formulation stands here, with its measured reason.
 
-All of them take inputs with the ghost values already added, except for `zeros`, the number of those that are zero at
-either end of each axis. None knows about boundary modes.
+On accelerators all is left to XLA (`lower`). The rest is for CPUs (`lower_on_cpu`), where XLA's convolutions have a
+fast path and others, four to fifty times slower (one core of a Zen 4, jax 0.10; `pdequinox speed` measures):
+
+- In a loop XLA does not bring convolutions into the layout that the fast path needs. So all are written in this
+  layout, channels last: in a `lax.scan` 9 times faster, elsewhere the same.
+- A 2D convolution without window padding goes through a workspace as large as its input times the number of taps,
+  which is paged in anew at every call if it exceeds 32 MB. With padding it does not. So pad by one more output, and
+  drop that: 4 times faster.
+- The gradient by a kernel has such a workspace too. A loop over the samples keeps it small: 4 times faster.
+- 3D convolutions have no fast path. A loop over the planes of the result adds up 2D ones, in little memory: 4 times
+  faster; with dilation 20 times, the gradient by the input of a strided one 50 times.
+- One matrix for all points is a batch of products with that matrix: 2 to 5 times faster than one product.
+- The matrices of a spectrum's modes lie with the modes last. For up to 4 samples, or 8 with large weights, they are
+  multiplied in this order, as loops over one channel: 2 to 5 times faster than products with reordered matrices.
+- Several maps, as `vmap` over weights makes them, are looped over: a grouped convolution is 1.5 to 5 times slower, its
+  gradient by the kernel 35 to 145 times. But where each has one channel, in 2D, the loop takes 1.5 times as long.
 """
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
+
+
+class Axis(NamedTuple):
+    """A spatial axis: the output j sees the points stride * j + dilation * t - low for the taps t."""
+
+    points: int
+    taps: int
+    outputs: int
+    stride: int = 1
+    dilation: int = 1
+    low: int = 0
+
+    @property
+    def is_pointwise(self) -> bool:
+        return self.taps == self.stride == 1 and self.low == 0 and self.points == self.outputs
+
+    @property
+    def reach(self) -> int:
+        """How many points the kernel covers."""
+        return self.dilation * (self.taps - 1) + 1
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """The zeros to the left and right of the points that the outputs need; negative for points not needed."""
+        return self.low, self.stride * (self.outputs - 1) + self.reach - self.low - self.points
+
+
+CHANNELS = {"x": "bi", "w": "oi", "y": "bo"}
+"""What the two axes of an operand count that stand between those of e and the spatial ones."""
+
+SIZE = {"x": "points", "w": "taps", "y": "outputs"}
+"""Which of its sizes an operand has along a spatial axis."""
+
+
+def others(result: str) -> str:
+    """The two operands that a map takes, in their order."""
+    return "xwy".replace(result, "")
+
+
+def shape_of(result: str, axes: Sequence[Axis], a: Any, b: Any) -> tuple[int, ...]:
+    """The shape of a map's result.
+
+    **Raises:** `TypeError` if the operands `a` and `b` do not fit each other, or the axes.
+    """
+    maps = a.shape[: a.ndim - 2 - len(axes)]
+    sizes = {}
+    for slot, operand in zip(others(result), (a, b), strict=True):
+        sizes |= zip(CHANNELS[slot], operand.shape[len(maps) :], strict=False)
+    shapes = {
+        slot: (*maps, *(sizes[name] for name in names), *(getattr(axis, SIZE[slot]) for axis in axes))
+        for slot, names in CHANNELS.items()
+    }
+    if [a.shape, b.shape] != [shapes[slot] for slot in others(result)] or a.dtype != b.dtype:
+        raise TypeError(f"The operands of a correlation must fit each other, got {a} and {b} for {axes}.")
+    return shapes[result]
 
 
 def accumulation_dtype(dtype: jnp.dtype) -> jnp.dtype:
@@ -17,109 +88,270 @@ def accumulation_dtype(dtype: jnp.dtype) -> jnp.dtype:
     return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else dtype
 
 
-def convolve(
-    x: Float[Array, "i ..."],
-    weight: Float[Array, "o j ..."],
-    *,
-    zeros: Sequence[tuple[int, int]],
+# Everywhere
+
+
+def lower(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
+    """Products of matrices, or XLA's convolution with groups and its transposes."""
+    shape = shape_of(result, axes, a, b)
+    if not axes:
+        return _product(a, b, result, precision)
+    if all(axis.is_pointwise for axis in axes):
+        equation = {"y": "...bip,...oi->...bop", "x": "...oi,...bop->...bip", "w": "...bip,...bop->...oi"}[result]
+        a, b = (_flat(array, len(axes), slot) for array, slot in zip((a, b), others(result), strict=True))
+        return jnp.einsum(equation, a, b, precision=precision).reshape(shape)
+    first_channels = len(shape) - 2 - len(axes)
+
+    def convolution(x: Array, w: Array) -> Array:
+        maps = w.shape[:first_channels]
+        x, w = (array.reshape(-1, *array.shape[first_channels:]) for array in (x, w))
+        y = lax.conv_general_dilated(
+            jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1, *x.shape[3:]),
+            w.reshape(-1, *w.shape[2:]),
+            [axis.stride for axis in axes],
+            [axis.padding for axis in axes],
+            rhs_dilation=[axis.dilation for axis in axes],
+            feature_group_count=len(w),
+            precision=precision,
+        )
+        y = y.reshape(len(y), len(w), -1, *y.shape[2:])
+        return jnp.moveaxis(y, 1, 0).reshape(*maps, len(y), *y.shape[2:])
+
+    if result == "y":
+        return convolution(a, b)
+    linear = (lambda x: convolution(x, a)) if result == "x" else (lambda w: convolution(a, w))
+    return jax.linear_transpose(linear, jax.ShapeDtypeStruct(shape, b.dtype))(b)[0]
+
+
+def _product(a: Array, b: Array, result: str, precision: Any) -> Array:
+    """Without spatial axes: products of matrices."""
+    left, right = (b, a) if result == "x" else (a, _transposed(b)) if result == "y" else (_transposed(b), a)
+    return jnp.matmul(left, right, precision=precision)
+
+
+def _flat(array: Array, num_dims: int, slot: str) -> Array:
+    """Points as one axis, and no axis for the single tap of a kernel."""
+    lead = array.shape[: array.ndim - num_dims]
+    return array.reshape(lead) if slot == "w" else array.reshape(*lead, -1)
+
+
+def _transposed(matrix: Array) -> Array:
+    return jnp.swapaxes(matrix, -1, -2)
+
+
+# On a CPU
+
+LARGE = 2**22
+"""Entries of an array that, twice, no longer fit into the memory that the allocator keeps between calls."""
+
+
+def lower_on_cpu(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
+    """Every map by itself, in the fast path. Convolutions have one precision here, the full one."""
+    shape = shape_of(result, axes, a, b)
+    if not axes:
+        return _matrix_per_map(a, b, result, precision)
+    if all(axis.is_pointwise for axis in axes):
+        a, b = (_flat(array, len(axes), slot) for array, slot in zip((a, b), others(result), strict=True))
+        return _one_matrix(a, b, result, precision).reshape(shape)
+    one = partial({"y": _convolution, "x": _transposed_convolution, "w": _kernel_gradient}[result], axes)
+    dtype, num_maps = a.dtype, len(shape) - 2 - len(axes)
+    w = {"y": b.shape, "x": a.shape, "w": shape}[result]
+    if num_maps and len(axes) == 2 and result != "w" and w[num_maps : num_maps + 2] == (1, 1):
+        return lower(a, b, result=result, axes=axes, precision=precision)
+    a, b = (array.astype(accumulation_dtype(dtype)) for array in (a, b))
+    if num_maps == 0:
+        return one(a, b).astype(dtype)
+    a, b = (array.reshape(-1, *array.shape[num_maps:]) for array in (a, b))
+    return lax.map(lambda operands: one(*operands), (a, b)).reshape(shape).astype(dtype)
+
+
+def _matrix_per_map(a: Array, b: Array, result: str, precision: Any) -> Array:
+    """Each map is a matrix: the modes of a spectrum."""
+    if result == "w" or a.ndim == 2:
+        return _product(a, b, result, precision)
+    w, samples, contracted = (b, a, 1) if result == "y" else (a, b, 0)
+    if samples.shape[-2] > (8 if w.size > LARGE else 4):
+        return _product(a, b, result, precision)
+
+    # The modes are the last axis of a layer's weights, and stay it: nothing is reordered.
+    w, samples = (jnp.moveaxis(array, -3, -1) for array in (w, samples))
+
+    def accumulate(operands: tuple[Array, Array]) -> Array:
+        w, samples = operands
+
+        def add(k: Array, total: Array) -> Array:
+            row = lax.dynamic_index_in_dim(samples, k, 1)
+            return total + row * lax.dynamic_index_in_dim(w, k, contracted, keepdims=False)
+
+        return lax.fori_loop(0, w.shape[contracted], add, jnp.zeros((len(samples), *row_shape), w.dtype))
+
+    row_shape = (w.shape[-3 + (1 - contracted)], w.shape[-1])
+    if w.ndim == 3:
+        return jnp.moveaxis(accumulate((w, samples)), -1, -3)
+    rows = lax.map(accumulate, tuple(array.reshape(-1, *array.shape[-3:]) for array in (w, samples)))
+    return jnp.moveaxis(rows.reshape(*w.shape[:-3], *rows.shape[1:]), -1, -3)
+
+
+def _one_matrix(a: Array, b: Array, result: str, precision: Any) -> Array:
+    """The same matrix for all points, which are one axis."""
+    matmul = partial(jnp.matmul, precision=precision)
+    if result == "w":
+        return jnp.sum(matmul(b, _transposed(a)), axis=-3)
+    w, samples = (b, a) if result == "y" else (_transposed(a), b)
+    return matmul(jnp.broadcast_to(w[..., None, :, :], (*samples.shape[:-2], *w.shape[-2:])), samples)
+
+
+def _convolution(axes: Sequence[Axis], x: Array, w: Array) -> Array:
+    return _outputs(axes, x, jnp.moveaxis(w, (0, 1), (-1, -2)))
+
+
+def _transposed_convolution(axes: Sequence[Axis], w: Array, y: Array) -> Array:
+    return _points(axes, lax.rev(jnp.moveaxis(w, (0, 1), (-2, -1)), tuple(range(len(axes)))), y)
+
+
+def _kernel_gradient(axes: Sequence[Axis], x: Array, y: Array) -> Array:
+    return jnp.moveaxis(_taps(axes, x, y), (-1, 0), (0, 1))
+
+
+# The three maps, with kernels as the fast path wants them. It takes two spatial axes; a loop runs over the others.
+
+
+def _outputs(axes: Sequence[Axis], x: Array, w: Array) -> Array:
+    """From `(b, i, *points)` and `(*taps, i, o)` to `(b, o, *outputs)`."""
+    if len(axes) <= 2:
+        padding, stride, dilation = ([n.padding for n in axes], [n.stride for n in axes], [n.dilation for n in axes])
+        return _channels_first(_in_fast_path(_channels_last(x), w, padding, stride, dilation=dilation))
+    first, *rest = axes
+
+    def plane(sample: Array, j: Array) -> Array:
+        seen = [_plane(x, sample, first.stride * j + first.dilation * t - first.low) for t in range(first.taps)]
+        return _sum([_outputs(rest, x, w[t]) for t, x in enumerate(seen)])[:, :, None]
+
+    return _by_planes(plane, (len(x), w.shape[-1], *(axis.outputs for axis in axes)), x.dtype)
+
+
+def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
+    """From the flipped kernel `(*taps, o, i)` and `(b, o, *outputs)` to `(b, i, *points)`."""
+    if len(axes) <= 2:
+        low = [axis.reach - 1 - axis.low for axis in axes]
+        high = [axis.points - 1 + axis.low - axis.stride * (axis.outputs - 1) for axis in axes]
+        x = _in_fast_path(
+            _channels_last(y),
+            w,
+            [(max(n, 0), max(m, 0)) for n, m in zip(low, high, strict=True)],
+            [1] * len(axes),
+            input_dilation=[axis.stride for axis in axes],
+            dilation=[axis.dilation for axis in axes],
+        )
+        return _channels_first(_cropped(x, [(min(n, 0), min(m, 0)) for n, m in zip(low, high, strict=True)]))
+    # The points stride * m + residue - low see the outputs m - (dilation * t - residue) / stride.
+    first, *rest = axes
+    start, stop = first.low // first.stride, (first.low + first.points - 1) // first.stride + 1
+    shape = (len(y), w.shape[-1], first.stride * (stop - start), *(axis.points for axis in rest))
+
+    def planes(sample: Array, m: Array) -> Array:
+        terms = [[] for _ in range(first.stride)]
+        for t in range(first.taps):
+            back, residue = divmod(first.dilation * t, first.stride)
+            terms[residue].append(_points(rest, w[first.taps - 1 - t], _plane(y, sample, start + m - back)))
+        zero = jnp.zeros((1, *shape[1:2], *shape[3:]), y.dtype)
+        return jnp.stack([_sum(plane) if plane else zero for plane in terms], axis=2)
+
+    x = _by_planes(planes, shape, y.dtype, step=first.stride)
+    skipped = first.low - first.stride * start
+    return lax.slice_in_dim(x, skipped, skipped + first.points, axis=2)
+
+
+def _taps(axes: Sequence[Axis], x: Array, y: Array) -> Array:
+    """From `(b, i, *points)` and `(b, o, *outputs)` to `(i, *taps, o)`."""
+    if len(axes) <= 2 and not (len(x) > 1 and _needs_workspace([n.padding for n in axes], x.shape[1])):
+        padding, stride, dilation = ([n.padding for n in axes], [n.stride for n in axes], [n.dilation for n in axes])
+        return _in_fast_path(
+            jnp.moveaxis(x, 0, -1), jnp.moveaxis(y, (0, 1), (-2, -1)), padding, dilation, dilation=stride
+        )
+    zero = jnp.zeros((x.shape[1], *(axis.taps for axis in axes), y.shape[1]), y.dtype)
+    if len(axes) <= 2:
+        return lax.fori_loop(0, len(x), lambda i, taps: taps + _taps(axes, x[i][None], y[i][None]), zero)
+    first, *rest = axes
+
+    def add_plane(i: Array, taps: Array) -> Array:
+        sample, j = i // first.outputs, i % first.outputs
+        seen = [_plane(x, sample, first.stride * j + first.dilation * t - first.low) for t in range(first.taps)]
+        by = _plane(y, sample, j)
+        return taps + jnp.stack([_taps(rest, x, by) for x in seen], axis=1)
+
+    return lax.fori_loop(0, len(x) * first.outputs, add_plane, zero)
+
+
+def _in_fast_path(
+    x: Array,
+    w: Array,
+    padding: Sequence[tuple[int, int]],
     stride: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Float[Array, "o ..."]:
-    """Cross-correlation of `x`, extended by zeros, with `weight`, where it fits."""
-
-    def cross_correlate(x, weight, padding):
-        return lax.conv_general_dilated(
-            x[None],
-            weight,
-            window_strides=stride,
-            padding=padding,
-            rhs_dilation=dilation,
-            feature_group_count=groups,
-        )[0]
-
-    def plain(x, weight):
-        return cross_correlate(x, weight, zeros)
-
-    def with_one_more_row(x, weight):
-        return cross_correlate(x, weight, [(stride[0], 0), (0, 0)])[:, 1:]
-
-    # Without any window padding, XLA's CPU backend takes a 2D convolution down a path whose workspace is paged in anew
-    # at every call: 2 to 5 times slower than with it, from 17 channels on. So pad by one more output, and drop that.
-    no_zeros = not any(low or high for low, high in zeros)
-    if len(stride) == 2 and no_zeros and x.shape[0] > 16 and weight.shape[2:] != (1, 1):
-        return lax.platform_dependent(x, weight, cpu=with_one_more_row, default=plain)
-    return plain(x, weight)
-
-
-def mix_channels(x: Float[Array, "i ..."], weight: Float[Array, "o i"]) -> Float[Array, "o ..."]:
-    """One matrix for all points.
-
-    As a matrix product 1.3 to 1.9 times faster than as a convolution on a CPU; but not from a single channel, where a
-    product is an outer one and keeps XLA from fusing (networks 0.7 to 0.8 times as fast).
-    """
-    if x.shape[0] == 1:
-        num_dims = x.ndim - 1
-        kernel = weight.reshape(*weight.shape, *(1,) * num_dims)
-        ones = (1,) * num_dims
-        return convolve(x, kernel, zeros=[(0, 0)] * num_dims, stride=ones, dilation=ones, groups=1)
-    return jnp.tensordot(weight, x, axes=1)
-
-
-def same_window(kernel_size: int, dilation: int) -> tuple[int, int]:
-    """How many points to the left and right of an output the kernel reaches, along one axis."""
-    return dilation * ((kernel_size - 1) // 2), dilation * (kernel_size // 2)
-
-
-def transposed_window(kernel_size: int, stride: int, dilation: int) -> tuple[int, int]:
-    """How many coarse points to the left and right of a coarse point its fine points see, along one axis.
-
-    The fine point o sees the zero-stuffed coarse points at o + dilation * t - left for the taps t.
-    """
-    left, right = same_window(kernel_size, dilation)
-    return left // stride, -(-right // stride)
-
-
-def convolve_transposed(
-    x: Float[Array, "i ..."],
-    weight: Float[Array, "o j ..."],
     *,
-    zeros: Sequence[tuple[int, int]],
-    stride: Sequence[int],
+    input_dilation: Sequence[int] | None = None,
     dilation: Sequence[int],
-    groups: int,
-) -> Float[Array, "o ..."]:
-    """Transposed convolution of an input extended by `transposed_window`, to `stride` times the size before padding.
+) -> Array:
+    """From `(b, *points, i)` and `(*taps, i, o)` to `(b, *outputs, o)`; negative padding crops."""
+    x = _cropped(x, [(min(low, 0), min(high, 0)) for low, high in padding])
+    padding = [(max(low, 0), max(high, 0)) for low, high in padding]
+    one_more = _needs_workspace(padding, x.shape[-1])
+    if one_more:
+        padding[0] = (stride[0], 0)
+    axes = "HW"[: len(padding)]
+    y = lax.conv_general_dilated(
+        x,
+        w,
+        stride,
+        padding,
+        lhs_dilation=input_dilation,
+        rhs_dilation=dilation,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+    )
+    return y[:, 1:] if one_more else y
 
-    The fine points of one residue modulo the stride see the coarse grid through the same taps. So this is one
-    ordinary convolution to prod(stride) times the channels, and interleaving its outputs. Convolving a zero-stuffed
-    input instead (`lhs_dilation`) costs prod(stride) times the arithmetic, and its gradient leaves XLA's fast paths
-    on a CPU: measured 7 to 57 times slower.
-    """
-    num_dims = len(stride)
-    out_channels, in_channels, *kernel_size = weight.shape
-    # Where the stride is 1 a dilation stays one; elsewhere the kernel is filled up with zeros, and both ends so that
-    # it consists of whole periods of the stride.
-    fill, window_dilation = [], []
-    for k, s, d in zip(kernel_size, stride, dilation, strict=True):
-        low, high = transposed_window(k, s, d)
-        fill_low = s * (low + 1) - 1 - same_window(k, d)[0]
-        fill_high = s * (low + high + 1) - fill_low - d * (k - 1) - 1
-        fill.append((0, 0, 0) if s == 1 else (fill_low, fill_high, d - 1))
-        window_dilation.append(d if s == 1 else 1)
-    weight = lax.pad(weight, jnp.zeros((), weight.dtype), [(0, 0, 0), (0, 0, 0), *fill])
-    # (o, i, window_1 * stride_1, ...) -> (o, stride_1, ..., i, window_1, ...), residues ascending
-    split = [n for size, s in zip(weight.shape[2:], stride, strict=True) for n in (size // s, s)]
-    residues = tuple(range(3, 3 + 2 * num_dims, 2))
-    windows = tuple(range(2, 2 + 2 * num_dims, 2))
-    weight = lax.rev(weight.reshape(out_channels, in_channels, *split), residues)
-    weight = weight.transpose(0, *residues, 1, *windows)
-    weight = weight.reshape(out_channels * prod(stride), in_channels, *(weight.shape[-num_dims:]))
 
-    y = convolve(x, weight, zeros=zeros, stride=(1,) * num_dims, dilation=window_dilation, groups=groups)
-    # (o, stride_1, ..., n_1, ...) -> (o, n_1 * stride_1, ...)
-    coarse = y.shape[1:]
-    y = y.reshape(out_channels, *stride, *coarse)
-    interleaved = [axis for a in range(num_dims) for axis in (1 + num_dims + a, 1 + a)]
-    y = y.transpose(0, *interleaved)
-    return y.reshape(out_channels, *(n * s for n, s in zip(coarse, stride, strict=True)))
+def _needs_workspace(padding: Sequence[tuple[int, int]], num_channels: int) -> bool:
+    """Whether XLA lays out all windows of a convolution in memory, and these are large."""
+    return len(padding) == 2 and not any(low > 0 or high > 0 for low, high in padding) and num_channels > 16
+
+
+def _by_planes(
+    planes: Callable[[Array, Array], Array], shape: tuple[int, ...], dtype: jnp.dtype, *, step: int = 1
+) -> Array:
+    """An array `(b, channels, *spatial)`, of which `planes(sample, j)` are the planes from `step * j` on."""
+    count = shape[2] // step
+
+    def write(i: Array, array: Array) -> Array:
+        sample, j = i // count, i % count
+        start = [jnp.zeros_like(i)] * len(shape)
+        start[0], start[2] = sample, step * j
+        return lax.dynamic_update_slice(array, planes(sample, j), start)
+
+    return lax.fori_loop(0, shape[0] * count, write, jnp.zeros(shape, dtype))
+
+
+def _plane(array: Array, sample: Array, index: Array) -> Array:
+    """One sample, `(1, channels, *spatial)`, at one index along its first spatial axis; zeros outside of the grid."""
+    one = lax.dynamic_slice_in_dim(array, sample, 1)
+    plane = lax.dynamic_index_in_dim(one, index, axis=2, keepdims=False)
+    return jnp.where((index >= 0) & (index < array.shape[2]), plane, jnp.zeros((), array.dtype))
+
+
+def _sum(terms: Sequence[Array]) -> Array:
+    return sum(terms[1:], terms[0])
+
+
+def _channels_last(array: Array) -> Array:
+    return jnp.moveaxis(array, 1, -1)
+
+
+def _channels_first(array: Array) -> Array:
+    return jnp.moveaxis(array, -1, 1)
+
+
+def _cropped(array: Array, widths: Sequence[tuple[int, int]]) -> Array:
+    """Crop the spatial axes by widths that are not positive. By slices: `lax.pad` may get negative widths wrong."""
+    starts = [0, *(-low for low, _ in widths), 0]
+    stops = [size + high for size, high in zip(array.shape, [0, *(high for _, high in widths), 0], strict=True)]
+    return lax.slice(array, starts, stops)

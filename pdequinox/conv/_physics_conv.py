@@ -7,7 +7,7 @@ from jaxtyping import Array, PRNGKeyArray
 from .._checks import check_input
 from ..boundary import BoundaryMode, pad_nonzero
 from ._abstract_conv import AbstractConv
-from ._lowering import convolve, same_window
+from ._correlation import convolve, same_window
 
 
 class PhysicsConv(AbstractConv):

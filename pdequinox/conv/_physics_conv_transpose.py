@@ -8,7 +8,7 @@ from jaxtyping import Array, PRNGKeyArray
 from .._checks import check_input, per_axis
 from ..boundary import BoundaryMode, pad_nonzero
 from ._abstract_conv import AbstractConv
-from ._lowering import convolve_transposed, transposed_window
+from ._correlation import convolve_transposed, transposed_window
 
 
 class PhysicsConvTranspose(AbstractConv):
@@ -87,9 +87,8 @@ class PhysicsConvTranspose(AbstractConv):
         widths = list(map(transposed_window, self.kernel_size, self.stride, self.dilation))
         x, zeros = pad_nonzero(x, widths, self.boundary_mode, range(1, x.ndim))
         y = convolve_transposed(
-            x, self.weight, zeros=zeros, stride=self.stride, dilation=self.dilation, groups=self.groups
+            x, self.weight, shape, zeros=zeros, stride=self.stride, dilation=self.dilation, groups=self.groups
         )
-        y = y[(slice(None), *map(slice, shape))]
         return y if self.bias is None else y + self.bias
 
     def _checked(self, output_padding: int | Sequence[int]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_sizes
 from ._abstract_conv import init_weight_and_bias
-from ._lowering import mix_channels
+from ._correlation import mix_channels
 from ._receptive_field import ReceptiveField
 
 

@@ -11,7 +11,7 @@ from .._checks import check_input, check_sizes, per_axis
 from ..boundary import AxisMode, BoundaryMode, basis, normalize_boundary_mode, roles
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
-from ._spectrum import analyze, mix, modes_first, synthesize
+from ._spectrum import analyze, mix, synthesize
 
 
 class SpectralConv(eqx.Module):
@@ -124,10 +124,10 @@ class SpectralConv(eqx.Module):
                 strict=True,
             )
         ]
-        real = modes_first(self.weights_real.astype(dtype), bases)
-        imag = None if self.weights_imag is None else modes_first(self.weights_imag.astype(dtype), bases)
+        weights = (self.weights_real, self.weights_imag)
+        weights = tuple(None if weight is None else weight.astype(dtype) for weight in weights)
         z = analyze(x.astype(dtype), bases, self.num_modes)
-        return synthesize(mix((real, imag), z), bases).astype(x.dtype)
+        return synthesize(mix(weights, z, bases), bases).astype(x.dtype)
 
     @property
     def receptive_field(self) -> ReceptiveField:

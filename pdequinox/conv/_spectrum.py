@@ -1,8 +1,8 @@
 """Truncated transforms as matrix products, and the product of a spectrum with a matrix per mode.
 
-A spectrum has its modes in front: for each axis the sign of the wave number (on "full" axes) and its magnitude, then
-the channels. Each analysis uses up the last axis and puts its modes in front, each synthesis does the reverse. So
-every step is one plain matrix product, and no step has a case for a boundary mode.
+A spectrum has its channels in front, then one axis of modes per axis of the grid: first the wave numbers of
+non-negative sign and, on "full" axes, those of negative sign behind them. Each axis is transformed in its place by
+one matrix for all points. So no step has a case for a boundary mode.
 
 Complex numbers are pairs of real arrays. Where both signs of a wave number are wanted, cosine and sine sums are taken
 once and added up with both signs: half the products of two complex transforms.
@@ -10,6 +10,7 @@ once and added up with both signs: half the products of two complex transforms.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import TypeAlias, cast
 
 import jax.numpy as jnp
@@ -18,123 +19,152 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ..boundary import Basis, SignBlock
+from ._correlation import form
+from ._lowering import Axis
 
 Part: TypeAlias = Array | None
 """The real or the imaginary part of something; `None` if it is known to be zero."""
 Pair: TypeAlias = tuple[Part, Part]
 
+HIGHEST = lax.Precision.HIGHEST
+
 
 def analyze(x: Float[Array, "i ..."], bases: Sequence[Basis], num_modes: Sequence[int]) -> Pair:
-    """From points to the coefficients of the modes: `(i, *points)` to `(*modes, i)`."""
+    """From points to the coefficients of the modes."""
     z: Pair = (x, None)
-    for basis, count in zip(reversed(bases), reversed(num_modes), strict=True):
-        cosine, sine = zip(*(_analyze_last(basis.analysis, part) for part in z), strict=True)
+    for axis in range(len(bases), 0, -1):
+        basis, count = bases[axis - 1], num_modes[axis - 1]
+        cosine, sine = _sums(basis.analysis, z, axis)
         signs = [_add(cosine, _times_i(sine))]
         if len(basis.blocks) == 2:
             signs.append(_add(cosine, _negative(_times_i(sine))))
         signs = [
-            _map(partial(_to_weights, block=block, num_modes=count), sign)
+            _map(partial(_to_weights, block=block, num_modes=count, axis=axis), sign)
             for sign, block in zip(signs, basis.blocks, strict=True)
         ]
-        z = signs[0] if len(signs) == 1 else _map(lambda *parts: jnp.stack(parts), *signs)
+        z = signs[0] if len(signs) == 1 else _map(lambda *parts, axis=axis: jnp.concatenate(parts, axis), *signs)
     return z
 
 
 def synthesize(z: Pair, bases: Sequence[Basis]) -> Float[Array, "o ..."]:
-    """From the coefficients of the modes to the real field at the points: `(*modes, o)` to `(o, *points)`."""
-    for basis in bases:
+    """From the coefficients of the modes to the real field at the points."""
+    for axis, basis in enumerate(bases, start=1):
         cosine, sine = np.real(basis.synthesis), np.imag(basis.synthesis)
         signs = [z]
         if len(basis.blocks) == 2:
-            signs = [_map(lambda part, sign=sign: part[sign], z) for sign in (0, 1)]
+            signs = [_map(lambda part, sign=sign, axis=axis: jnp.split(part, 2, axis)[sign], z) for sign in (0, 1)]
         signs = [
-            _map(partial(_from_weights, block=block, num_waves=len(basis.analysis)), sign)
+            _map(partial(_from_weights, block=block, num_waves=len(basis.analysis), axis=axis), sign)
             for sign, block in zip(signs, basis.blocks, strict=True)
         ]
         if len(signs) == 2:
             plus, minus = signs
             even, odd = _add(plus, minus), _times_i(_add(plus, _negative(minus)))
-            z = (
-                _synthesize_first((cosine, even[0]), (sine, odd[0])),
-                _synthesize_first((cosine, even[1]), (sine, odd[1])),
-            )
+            both = _map(lambda *parts, axis=axis: jnp.concatenate(parts, axis), even, odd)
+            z = _product(np.concatenate([cosine, sine], axis=1), both, axis)
         elif np.iscomplexobj(basis.synthesis):
             # The coefficients of the other sign are the complex conjugates: what remains is the real part.
-            real, imag = signs[0]
-            z = _synthesize_first((cosine, real), (-sine, imag)), None
+            parts = [part for part in signs[0] if part is not None]
+            matrix = np.concatenate([cosine, -sine][: len(parts)], axis=1)
+            z = _product(matrix, (jnp.concatenate(parts, axis), None), axis)
         else:
-            real, imag = signs[0]
-            z = _synthesize_first((cosine, real)), _synthesize_first((cosine, imag))
+            z = _product(cosine, signs[0], axis)
     return cast(Array, z[0])
 
 
-def mix(weights: Pair, z: Pair) -> Pair:
-    """The product of each mode's coefficients, `(*modes, i)`, with its matrix over the channels, `(*modes, i, o)`.
+def mix(weights: Pair, z: Pair, bases: Sequence[Basis]) -> Pair:
+    """The product of each mode's coefficients with its matrix over the channels.
 
-    Two real matrix products per mode, of the parts of `z` as rows with either part of the weights.
+    Two real matrix products per mode, of the parts of `z` as rows with either part of the weights, which have the
+    shape `(corners, o, i, *num_modes)`.
     """
     parts = [part for part in z if part is not None]
-    rows = jnp.stack(parts, axis=-2)
-    products = _map(lambda part: jnp.matmul(rows, part, precision=lax.Precision.HIGHEST), weights)
-    by_real, *by_imag = (_map(lambda part, row=row: part[..., row, :], products) for row in range(len(parts)))
-    return _add(by_real, _times_i(by_imag[0])) if by_imag else by_real
+    rows = _corners_first(jnp.stack(parts), bases)
+
+    def product(weight: Float[Array, "g o i ..."]) -> Array:
+        return form("y", (), rows, jnp.moveaxis(weight.reshape(*weight.shape[:3], -1), -1, 1), precision=HIGHEST)
+
+    products = _map(product, weights)
+    by_real, *by_imag = (_map(lambda both, part=part: both[:, :, part], products) for part in range(len(parts)))
+    mixed = [part for part in (_add(by_real, _times_i(by_imag[0])) if by_imag else by_real) if part is not None]
+    real, *imag = _channels_first(jnp.stack(mixed, axis=2), parts[0].shape[1:], bases)
+    return real, imag[0] if imag else None
 
 
-def modes_first(weights: Float[Array, "g o i ..."], bases: Sequence[Basis]) -> Float[Array, "... i o"]:
-    """The weights `(corners, o, i, *num_modes)` as `(*modes, i, o)`."""
-    num_dims = len(bases)
-    full = [axis for axis, basis in enumerate(bases) if len(basis.blocks) == 2]
-    # The sign of the first axis varies fastest among the corners.
-    weights = weights.reshape(*(2,) * len(full), *weights.shape[1:])
-    order = []
-    for axis in range(num_dims):
-        order += [len(full) - 1 - full.index(axis)] if axis in full else []
-        order += [len(full) + 2 + axis]
-    return weights.transpose(*order, len(full) + 1, len(full))
+def _corners_first(parts: Float[Array, "p i ..."], bases: Sequence[Basis]) -> Float[Array, "corners modes p i"]:
+    """Spectra in the order of the weights: the sign of the first full axis varies fastest among the corners."""
+    signs, modes, split = _order(parts.shape[2:], bases)
+    x = parts.reshape(*parts.shape[:2], *split)
+    x = x.transpose(*(axis + 2 for axis in (*signs, *modes)), 0, 1)
+    return x.reshape(2 ** len(signs), -1, *parts.shape[:2])
 
 
-def _to_weights(part: Array, block: SignBlock, num_modes: int) -> Array:
+def _channels_first(
+    x: Float[Array, "corners modes p o"], sizes: Sequence[int], bases: Sequence[Basis]
+) -> Float[Array, "p o ..."]:
+    """The reverse of `_corners_first`, to spectra with these numbers of modes per axis."""
+    signs, modes, split = _order(sizes, bases)
+    order = (*signs, *modes)
+    x = x.reshape(*(split[axis] for axis in order), *x.shape[2:])
+    x = x.transpose(len(order), len(order) + 1, *np.argsort(order))
+    return x.reshape(*x.shape[:2], *sizes)
+
+
+def _order(sizes: Sequence[int], bases: Sequence[Basis]) -> tuple[list[int], list[int], list[int]]:
+    """The axes of signs, last first, those of magnitudes, and the sizes of both as they lie in a spectrum."""
+    signs, modes, split = [], [], []
+    for size, basis in zip(sizes, bases, strict=True):
+        if len(basis.blocks) == 2:
+            signs.insert(0, len(split))
+            split.append(2)
+        modes.append(len(split))
+        split.append(size // len(basis.blocks))
+    return signs, modes, split
+
+
+def _to_weights(part: Array, block: SignBlock, num_modes: int, axis: int) -> Array:
     """The coefficients of ascending wave numbers in the order of a block's weights, zero where the grid has no mode."""
     count = block.stop - block.start
-    part = lax.slice_in_dim(part, block.offset, block.offset + count)
-    return _pad_first(part[::-1] if block.descending else part, block.start, num_modes)
+    part = lax.slice_in_dim(part, block.offset, block.offset + count, axis=axis)
+    return _pad_axis(jnp.flip(part, axis) if block.descending else part, block.start, num_modes, axis)
 
 
-def _from_weights(part: Array, block: SignBlock, num_waves: int) -> Array:
+def _from_weights(part: Array, block: SignBlock, num_waves: int, axis: int) -> Array:
     """The reverse of `_to_weights`."""
-    part = lax.slice_in_dim(part, block.start, block.stop)
-    return _pad_first(part[::-1] if block.descending else part, block.offset, num_waves)
+    part = lax.slice_in_dim(part, block.start, block.stop, axis=axis)
+    return _pad_axis(jnp.flip(part, axis) if block.descending else part, block.offset, num_waves, axis)
 
 
-def _pad_first(part: Array, low: int, size: int) -> Array:
-    fill = [(low, size - low - len(part), 0)] + [(0, 0, 0)] * (part.ndim - 1)
+def _pad_axis(part: Array, low: int, size: int, axis: int) -> Array:
+    fill = [(0, 0, 0)] * part.ndim
+    fill[axis] = (low, size - low - part.shape[axis], 0)
     return lax.pad(part, jnp.zeros((), part.dtype), fill)
 
 
-def _analyze_last(matrix: np.ndarray, part: Part) -> Pair:
-    """The real and the imaginary part of `matrix` times the last axis of a real array."""
-    if part is None:
-        return None, None
+def _sums(matrix: np.ndarray, z: Pair, axis: int) -> tuple[Pair, Pair]:
+    """The real and the imaginary part of `matrix` times real arrays along one axis."""
     if not np.iscomplexobj(matrix):
-        return _contract(matrix, part), None
-    both = _contract(np.concatenate([np.real(matrix), np.imag(matrix)]), part)
-    return both[: len(matrix)], both[len(matrix) :]
+        return _product(matrix, z, axis), (None, None)
+    both = _product(np.concatenate([matrix.real, matrix.imag]), z, axis)
+    real, imag = (_map(lambda part, which=which: jnp.split(part, 2, axis)[which], both) for which in (0, 1))
+    return real, imag
 
 
-def _synthesize_first(*terms: tuple[np.ndarray, Part]) -> Part:
-    """The sum of matrices times the first axes of real arrays, as one product."""
-    nonzero = [(matrix, part) for matrix, part in terms if part is not None]
-    if not nonzero:
-        return None
-    matrices, parts = zip(*nonzero, strict=True)
-    stacked = jnp.concatenate(parts)
-    matrix = np.concatenate(matrices, axis=1).astype(stacked.dtype)
-    return jnp.tensordot(stacked, matrix, ((0,), (1,)), precision=lax.Precision.HIGHEST)
+def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
+    """`matrix` times one axis, in its place: one matrix for all points of the axes behind it."""
+    if z[1] is not None and axis < z[1].ndim - 1:
+        # As one product: two cost up to twice as much, and what was cut in two before is not joined, but left whole.
+        real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate(z, -1), None), axis)[0]), 2, -1)
+        return real, imag
 
+    def product(part: Array) -> Array:
+        before, size, behind = prod(part.shape[:axis]), part.shape[axis], prod(part.shape[axis + 1 :])
+        w, points = jnp.asarray(matrix, part.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
+        x = part.reshape(before, size, *(axis.points for axis in points))
+        y = form("y", points, x, w.reshape(*w.shape, *(axis.taps for axis in points)), precision=HIGHEST)
+        return y.reshape(*part.shape[:axis], len(matrix), *part.shape[axis + 1 :])
 
-def _contract(matrix: np.ndarray, array: Array) -> Array:
-    """`matrix` times the last axis, which moves to the front."""
-    return jnp.tensordot(matrix.astype(array.dtype), array, ((1,), (-1,)), precision=lax.Precision.HIGHEST)
+    return _map(product, z)
 
 
 def _map(function: Callable[..., Array], *pairs: Pair) -> Pair:

@@ -1,0 +1,164 @@
+r"""Every learnable linear map of this room is a derivative of one trilinear form, a primitive of JAX.
+
+$$ T(x, w, y) = \sum_{e, b, i, o} \sum_{j, t} x_{e b i}(s j + d t - l)\, w_{e o i}(t)\, y_{e b o}(j), $$
+
+with x zero outside of its grid. $\partial T / \partial y$ is a convolution (a cross-correlation, in truth),
+$\partial T / \partial x$ a transposed one and $\partial T / \partial w$ the gradient by the kernel. The derivatives of
+each are the two others. So three maps have to be computed well, and all else follows: reverse and forward mode of any
+order, `vmap` over any operand, loops. With `lax.conv_general_dilated` the gradients, the batching and what becomes of
+them in a loop would be given, and slow (see `_lowering.py`).
+
+The index b counts samples. The axes e count independent maps: groups of channels, modes of a spectrum, members of an
+ensemble. Without spatial axes the form is a product of matrices.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Float
+
+from ._lowering import CHANNELS, Axis, lower, lower_on_cpu, others, shape_of
+
+
+def convolve(
+    x: Float[Array, "i ..."],
+    weight: Float[Array, "o j ..."],
+    *,
+    zeros: Sequence[tuple[int, int]],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Float[Array, "o ..."]:
+    """Cross-correlation of `x`, extended by zeros, with `weight`, where it fits."""
+    axes = tuple(
+        Axis(points, taps, (low + points + high - d * (taps - 1) - 1) // s + 1, s, d, low)
+        for points, taps, (low, high), s, d in zip(x.shape[1:], weight.shape[2:], zeros, stride, dilation, strict=True)
+    )
+    return _one_sample(form("y", axes, _sample(x, groups), _kernel(weight, groups)), len(axes))
+
+
+def convolve_transposed(
+    x: Float[Array, "i ..."],
+    weight: Float[Array, "o j ..."],
+    points: Sequence[int],
+    *,
+    zeros: Sequence[tuple[int, int]],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Float[Array, "o ..."]:
+    """Transposed convolution of an input extended by `transposed_window`, to a grid of `points`.
+
+    The fine point p sees the zero-stuffed coarse points at p + dilation * t - left for the taps t: the gradient, by
+    its input, of a convolution with the flipped kernel.
+    """
+    axes = []
+    for fine, coarse, taps, (low_zeros, _), s, d in zip(
+        points, x.shape[1:], weight.shape[2:], zeros, stride, dilation, strict=True
+    ):
+        left, _ = same_window(taps, d)
+        ghosts = transposed_window(taps, s, d)[0] - low_zeros
+        axes.append(Axis(fine, taps, coarse, s, d, d * (taps - 1) - left + s * ghosts))
+    kernel = lax.rev(weight, tuple(range(2, weight.ndim)))
+    kernel = jnp.swapaxes(_kernel(kernel, groups), -len(axes) - 2, -len(axes) - 1)
+    return _one_sample(form("x", tuple(axes), kernel, _sample(x, groups)), len(axes))
+
+
+def mix_channels(x: Float[Array, "i ..."], weight: Float[Array, "o i"]) -> Float[Array, "o ..."]:
+    """One matrix for all points."""
+    points = Axis(x[0].size, 1, x[0].size)
+    y = form("y", (points,), x.reshape(1, len(x), -1), weight[..., None])
+    return y.reshape(-1, *x.shape[1:])
+
+
+def same_window(kernel_size: int, dilation: int) -> tuple[int, int]:
+    """How many points to the left and right of an output the kernel reaches, along one axis."""
+    return dilation * ((kernel_size - 1) // 2), dilation * (kernel_size // 2)
+
+
+def transposed_window(kernel_size: int, stride: int, dilation: int) -> tuple[int, int]:
+    """How many coarse points to the left and right of a coarse point its fine points see, along one axis."""
+    left, right = same_window(kernel_size, dilation)
+    return left // stride, -(-right // stride)
+
+
+def form(result: str, axes: tuple[Axis, ...], a: Array, b: Array, *, precision: Any = None) -> Array:
+    """The derivative of the trilinear form by one of its operands.
+
+    **Arguments:**
+
+    - `result`: Which one: "x", "w" or "y".
+    - `axes`: The spatial axes.
+    - `a`, `b`: The two others, in this order: x of shape `(*e, b, i, *points)`, w `(*e, o, i, *taps)`,
+        y `(*e, b, o, *outputs)`.
+    - `precision`: As for `jax.lax.dot_general`.
+    """
+    return form_p.bind(a, b, result=result, axes=axes, precision=precision)
+
+
+def _sample(x: Array, groups: int) -> Array:
+    """One sample, `(channels, *spatial)`, as an operand."""
+    return x[None] if groups == 1 else x.reshape(groups, 1, -1, *x.shape[1:])
+
+
+def _kernel(weight: Array, groups: int) -> Array:
+    return weight if groups == 1 else weight.reshape(groups, -1, *weight.shape[1:])
+
+
+def _one_sample(y: Array, num_dims: int) -> Array:
+    """An operand for one sample as `(channels, *spatial)`."""
+    return y.reshape(-1, *y.shape[y.ndim - num_dims :])
+
+
+form_p = Primitive("correlation_form")
+
+
+@form_p.def_abstract_eval
+def _abstract(a: Any, b: Any, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Any:
+    del precision
+    return a.update(shape=shape_of(result, axes, a, b))
+
+
+def _transpose(wanted: int, cotangent: Any, a: Any, b: Any, *, result: str, **options: Any) -> Any:
+    """The cotangent of operand `wanted`: the derivative of the form by it."""
+    if isinstance(cotangent, ad.Zero):
+        return ad.Zero((a, b)[wanted].aval)
+    slots = others(result)
+    given = {result: cotangent, slots[1 - wanted]: (b, a)[wanted]}
+    first, second = (given[slot] for slot in others(slots[wanted]))
+    return form_p.bind(first, second, result=slots[wanted], **options)
+
+
+ad.defbilinear(form_p, partial(_transpose, 0), partial(_transpose, 1))
+
+
+def _batch(operands: Sequence[Array], dims: Sequence[int | None], *, result: str, axes: Any, precision: Any) -> Any:
+    """Two operands with the new axis are independent maps; of one operand it joins what that shares with the result."""
+    options = {"result": result, "axes": axes, "precision": precision}
+    a, b = (x if dim is None else jnp.moveaxis(x, dim, 0) for x, dim in zip(operands, dims, strict=True))
+    if None not in dims:
+        return form_p.bind(a, b, **options), 0
+    which = 1 if dims[0] is None else 0
+    slot = others(result)[which]
+    (shared,) = set(CHANNELS[slot]) & set(CHANNELS[result])
+    batched, size = (a, b)[which], operands[which].shape[dims[which]]
+    # The position counts from the end, behind any number of maps.
+    at = CHANNELS[slot].index(shared) - 2 - len(axes)
+    batched = jnp.moveaxis(batched, 0, at - 1)
+    shape = batched.shape
+    batched = batched.reshape(*shape[: at - 1], -1, *shape[len(shape) + at + 1 :])
+    y = form_p.bind(*((batched, b) if which == 0 else (a, batched)), **options)
+    at = y.ndim + CHANNELS[result].index(shared) - 2 - len(axes)
+    return y.reshape(*y.shape[:at], size, -1, *y.shape[at + 1 :]), at
+
+
+batching.primitive_batchers[form_p] = _batch
+form_p.def_impl(jax.jit(form_p.bind, static_argnames=("result", "axes", "precision")))
+mlir.register_lowering(form_p, mlir.lower_fun(lower, multiple_results=False))
+mlir.register_lowering(form_p, mlir.lower_fun(lower_on_cpu, multiple_results=False), platform="cpu")
