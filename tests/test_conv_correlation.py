@@ -120,6 +120,7 @@ def test_derivatives_of_all_orders_and_modes(axes, result, float64):
         return value, tangent, pulled, reverse, forward
 
     value, tangent, pulled, reverse, forward = all_of_them(a, b)
+    np.testing.assert_allclose(value, f(a, b), atol=1e-11)
     np.testing.assert_allclose(tangent, f(da, b) + f(a, db), atol=1e-11)
     assert float(jnp.vdot(pulled[0], da) + jnp.vdot(pulled[1], db)) == pytest.approx(
         float(jnp.vdot(given[result], tangent)), rel=1e-12

@@ -139,21 +139,21 @@ ad.defbilinear(form_p, partial(_transpose, 0), partial(_transpose, 1))
 
 
 def _batch(operands: Sequence[Array], dims: Sequence[int | None], *, result: str, axes: Any, precision: Any) -> Any:
-    """Two operands with the new axis are independent maps; of one operand it joins what that shares with the result."""
-    options = {"result": result, "axes": axes, "precision": precision}
+    """A new axis of both operands counts maps; that of one operand joins the axis that it shares with the result."""
+    apply = partial(form_p.bind, result=result, axes=axes, precision=precision)
     a, b = (x if dim is None else jnp.moveaxis(x, dim, 0) for x, dim in zip(operands, dims, strict=True))
     if None not in dims:
-        return form_p.bind(a, b, **options), 0
-    which = 1 if dims[0] is None else 0
-    slot = others(result)[which]
+        return apply(a, b), 0
+    which = dims.index(None) ^ 1
+    slot, batched = others(result)[which], (a, b)[which]
     (shared,) = set(CHANNELS[slot]) & set(CHANNELS[result])
-    batched, size = (a, b)[which], operands[which].shape[dims[which]]
-    # The position counts from the end, behind any number of maps.
+    # Counted from the end, because any number of axes may count maps.
     at = CHANNELS[slot].index(shared) - 2 - len(axes)
-    batched = jnp.moveaxis(batched, 0, at - 1)
-    shape = batched.shape
-    batched = batched.reshape(*shape[: at - 1], -1, *shape[len(shape) + at + 1 :])
-    y = form_p.bind(*((batched, b) if which == 0 else (a, batched)), **options)
+    batched, size = jnp.moveaxis(batched, 0, at - 1), len(batched)
+    shape = list(batched.shape)
+    shape[at - 1 : at + 1 or None] = [size * shape[at]]
+    batched = batched.reshape(shape)
+    y = apply(batched, b) if which == 0 else apply(a, batched)
     at = y.ndim + CHANNELS[result].index(shared) - 2 - len(axes)
     return y.reshape(*y.shape[:at], size, -1, *y.shape[at + 1 :]), at
 

@@ -124,10 +124,10 @@ class SpectralConv(eqx.Module):
                 strict=True,
             )
         ]
-        weights = (self.weights_real, self.weights_imag)
-        weights = tuple(None if weight is None else weight.astype(dtype) for weight in weights)
+        real = self.weights_real.astype(dtype)
+        imag = None if self.weights_imag is None else self.weights_imag.astype(dtype)
         z = analyze(x.astype(dtype), bases, self.num_modes)
-        return synthesize(mix(weights, z, bases), bases).astype(x.dtype)
+        return synthesize(mix((real, imag), z, bases), bases).astype(x.dtype)
 
     @property
     def receptive_field(self) -> ReceptiveField:

@@ -145,16 +145,17 @@ def _sums(matrix: np.ndarray, z: Pair, axis: int) -> tuple[Pair, Pair]:
     """The real and the imaginary part of `matrix` times real arrays along one axis."""
     if not np.iscomplexobj(matrix):
         return _product(matrix, z, axis), (None, None)
-    both = _product(np.concatenate([matrix.real, matrix.imag]), z, axis)
+    both = _product(np.concatenate([np.real(matrix), np.imag(matrix)]), z, axis)
     real, imag = (_map(lambda part, which=which: jnp.split(part, 2, axis)[which], both) for which in (0, 1))
     return real, imag
 
 
 def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
     """`matrix` times one axis, in its place: one matrix for all points of the axes behind it."""
-    if z[1] is not None and axis < z[1].ndim - 1:
+    real, imag = z
+    if real is not None and imag is not None and axis < real.ndim - 1:
         # As one product: two cost up to twice as much, and what was cut in two before is not joined, but left whole.
-        real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate(z, -1), None), axis)[0]), 2, -1)
+        real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate([real, imag], -1), None), axis)[0]), 2, -1)
         return real, imag
 
     def product(part: Array) -> Array:
