@@ -67,7 +67,7 @@ class GroupNorm(eqx.Module):
         self._check_divides(channels)
         dtype = accumulation_dtype(x.dtype)
         grouped = x.astype(dtype).reshape(self.groups, -1)
-        origin, mean, variance = shifted_moments(grouped)
+        centred, mean, variance = centred_moments(grouped)
         per_group = channels // self.groups
         scale = jnp.repeat(lax.rsqrt(variance + self.eps), per_group)
         if self.weight is not None:
@@ -76,8 +76,7 @@ class GroupNorm(eqx.Module):
         if self.bias is not None:
             shift = shift + self.bias.astype(dtype)
         spatial = (1,) * (x.ndim - 1)
-        centred = (grouped - origin[:, None]).reshape(x.shape)
-        return (centred * scale.reshape(-1, *spatial) + shift.reshape(-1, *spatial)).astype(x.dtype)
+        return (centred.reshape(x.shape) * scale.reshape(-1, *spatial) + shift.reshape(-1, *spatial)).astype(x.dtype)
 
     def _check_divides(self, channels: int) -> None:
         if channels % self.groups:
@@ -87,16 +86,18 @@ class GroupNorm(eqx.Module):
             )
 
 
-def shifted_moments(
+def centred_moments(
     x: Float[Array, "groups n"],
-) -> tuple[Float[Array, " groups"], Float[Array, " groups"], Float[Array, " groups"]]:
-    """An origin near the mean, and mean and variance relative to it: plain sums, so they add up over devices.
+) -> tuple[Float[Array, "groups n"], Float[Array, " groups"], Float[Array, " groups"]]:
+    """`x` about its mean, and the mean and the variance of the result: zero, and a plain sum of squares.
 
-    The origin is the mean without its derivative. So values do not cancel, as they would in a one-pass variance
-    about zero, and the gradient is that of the one-pass formula, which needs two sums where two passes need five.
+    The mean is taken out without its derivative; the zero that remains has it. So the values are those of two passes,
+    which do not cancel, and the derivatives, of any order, those of one pass, which needs two sums instead of five.
+    The mean is summed about the first point, or its rounding would grow with an offset of all points.
     """
-    origin = lax.stop_gradient(jnp.mean(x, axis=1))
-    centred = x - origin[:, None]
-    mean = jnp.mean(centred, axis=1)
-    variance = jnp.mean(centred**2, axis=1) - mean**2
-    return origin, mean, variance
+    x = x - lax.stop_gradient(x[:, :1])
+    mean = jnp.mean(x, axis=1)
+    centre = lax.stop_gradient(mean)
+    x = x - centre[:, None]
+    mean = mean - centre
+    return x, mean, jnp.mean(x**2, axis=1) - mean**2

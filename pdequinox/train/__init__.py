@@ -5,6 +5,7 @@ from ._band_rmse import band_rmse
 from ._batches import shuffled
 from ._checkpoint import Checkpoint
 from ._correlation import correlation, correlation_time
+from ._ensemble import ensemble_loss, ensemble_optimizer
 from ._fit import Fitted, fit
 from ._history import History, NonFiniteLossError
 from ._load_weights_0_1 import load_weights_0_1
@@ -41,6 +42,8 @@ __all__ = [
     "count_parameters",
     "cycling_dataloader",
     "dataloader",
+    "ensemble_loss",
+    "ensemble_optimizer",
     "extract_from_ensemble",
     "fit",
     "load",
