@@ -248,7 +248,8 @@ def test_speed_prints_its_tables_and_writes_a_file(tmp_path, capsys):
     assert record["command"].startswith("pdequinox speed Pointwise group-norm --dims 1")
     assert record["environment"]["versions"]["jax"] and record["options"]["num_rounds"] == 1
     assert [case["name"] for case in record["cases"]] == ["pointwise", "group-norm"] * 2
-    assert [entry.name for entry in tmp_path.iterdir()] == ["speed.json"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["speed.json", "speed.md"]
+    assert "| pointwise forward |" in (tmp_path / "speed.md").read_text()
 
 
 def test_speed_compares_with_another_installation(tmp_path, capsys):
@@ -299,8 +300,9 @@ def test_an_error_is_raised_after_the_finished_speeds_are_written(tmp_path, monk
         (["--dtype", "int8"], "--dtype: invalid choice: 'int8'"),
         (["--grow", "depth"], "--grow: invalid choice: 'depth'"),
         (["--against", "nowhere"], "`against` must be 'torch' or a folder with the package pdequinox"),
-        (["--out", "nowhere/speed.json"], "`--out` must be a file in a folder that can be written to"),
-        (["--out", "."], "`--out` must be a file in a folder that can be written to, got '.'"),
+        (["--out", "nowhere/speed.json"], "`--out` must be a JSON file in a folder that can be written to"),
+        (["--out", "speed.md"], "`--out` must be a JSON file"),
+        (["--out", "."], "`--out` must be a JSON file in a folder that can be written to, got '.'"),
     ],
 )
 def test_wrong_arguments_of_speed_are_refused_before_work_starts(capsys, monkeypatch, arguments, message):

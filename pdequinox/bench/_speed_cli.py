@@ -12,7 +12,7 @@ from ..boundary import MODES
 from ._extras import require
 from ._speed import TOLERANCES, TORCH, SpeedResults, speed
 from ._speed_cases import CASES, DEFAULT_BATCH, DEFAULT_CHANNELS, DEFAULT_POINTS, SIZES
-from ._speed_report import speed_tables, write_json
+from ._speed_report import speed_tables, write_files
 
 INTERRUPTED = 130
 LOG_WIDTH = 120
@@ -64,7 +64,7 @@ def add_speed_parser(commands: Any, positive_integer: Callable[[str], int]) -> a
     )
     parser.add_argument("--wall", action="store_true", help="wall time on all cores, not process time on one")
     parser.add_argument("--grow", choices=SIZES, help="how cost grows with this size, over a factor of 16")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write all numbers to this file")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write all numbers here, the tables to FILE.md")
     return parser
 
 
@@ -106,8 +106,8 @@ def run_speed(arguments: argparse.Namespace, argv: Sequence[str] | None) -> int:
         missing = f" Missing: {'; '.join(record['missing'])}." if record["missing"] else ""
         console.print(f"Stopped early.{missing}", highlight=False, markup=False)
     if arguments.out is not None and record["cases"]:
-        write_json(record, arguments.out)
-        console.print(f"Wrote {arguments.out.resolve()}", highlight=False, markup=False)
+        files = write_files(record, arguments.out.resolve())
+        console.print(f"Wrote {', '.join(map(str, files))}", highlight=False, markup=False)
     if isinstance(results.stopped_by, KeyboardInterrupt):
         return INTERRUPTED
     if results.stopped_by is not None:
@@ -142,7 +142,7 @@ def with_progress(arguments: argparse.Namespace, console: Any) -> SpeedResults:
 def check_file(file: Path) -> None:
     """Refuse an output file before the work that it is for."""
     folder = file.parent
-    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    if file.suffix == ".md" or file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(
-            f"`--out` must be a file in a folder that can be written to, got {str(file)!r}. Give another one."
+            f"`--out` must be a JSON file in a folder that can be written to, got {str(file)!r}. Give another one."
         )

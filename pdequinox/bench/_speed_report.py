@@ -13,11 +13,15 @@ from ._tables import NOTHING, Table
 SIZE_NAMES = {"points": "num_points", "channels": "num_channels", "modes": "num_modes", "batch": "batch_size"}
 
 
-def write_json(record: dict[str, Any], file: Path) -> None:
-    """Replace `file` as a whole."""
+def write_files(record: dict[str, Any], file: Path) -> list[Path]:
+    """Replace `file`, and a Markdown file beside it with the tables, as a whole."""
+    tables = file.with_name(f"{file.stem}.md")
     with staged(file.parent) as stage:
         text = json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False)
         (stage / file.name).write_text(text + "\n", encoding="utf-8")
+        sections = ["# Speed", f"`{record['command']}`", *(table.to_markdown() for table in speed_tables(record))]
+        (stage / tables.name).write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    return [file, tables]
 
 
 def speed_tables(record: dict[str, Any]) -> list[Table]:
