@@ -60,10 +60,9 @@ def fit(
     draws at random depends on `key` and the number of the step.
 
     **Loop or Python?** A compiled loop over steps saves the time between them: on a CPU a small MLP trains 3 times
-    faster. But XLA's CPU backend compiles convolutions in a loop to slow code: a ConvNet took 2 times longer in 1D, 6
-    times in 2D (both measured by `docs/guides/training.py` on two cores). With `steps_per_call="auto"` the steps run
-    in a compiled loop, unless there is a convolution in the losses and the backend is a CPU, or the batches come from
-    an iterable.
+    faster (`docs/guides/training.py` measures it). But XLA's CPU backend has only slow code for its own convolutions
+    in a loop; those of `pdequinox.conv` keep their speed. With `steps_per_call="auto"` the steps run in a compiled
+    loop, unless the losses hold a `jax.lax` convolution and the backend is a CPU, or the batches come from an iterable.
 
     **Arguments:**
 

@@ -162,7 +162,7 @@ class Compiled:
 
 
 def has_convolutions(jaxpr: Any) -> bool:
-    """Whether a convolution is among the operations of a jaxpr, or of one inside of it."""
+    """Whether a convolution of XLA is among the operations of a jaxpr, or of one inside of it."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "conv_general_dilated":
             return True
