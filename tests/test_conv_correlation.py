@@ -1,5 +1,6 @@
 """The trilinear form behind all learnable maps: its three derivatives on every backend, and what JAX makes of them."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filled import filled
+from pdequinox.conv import PhysicsConv, PhysicsConvTranspose, PointwiseLinearConv, SpectralConv
 from pdequinox.conv._correlation import form
 from pdequinox.conv._lowering import Axis, lower, lower_on_cpu, shape_of
 
@@ -193,7 +196,7 @@ def test_what_is_for_cpus_stays_there(axes, result, platform):
     a, b = (given[slot] for slot in OPERANDS[result])
     exported = jax.export.export(jax.jit(lambda a, b: form(result, axes, a, b)), platforms=[platform])(a, b)
     text = exported.mlir_module()
-    assert "while" not in text
+    assert "while" not in text and "HIGHEST" not in text
     convolutions, products = text.count("stablehlo.convolution"), text.count("stablehlo.dot_general")
     assert (convolutions, products) == ((0, 1) if all(axis.is_pointwise for axis in axes) else (1, 0))
 
@@ -212,3 +215,82 @@ def test_a_jaxpr_says_what_is_computed_and_transposes_stay_of_its_kind():
     given = operands(axes, dtype=np.float32)
     text = str(jax.make_jaxpr(jax.grad(lambda w: jnp.sum(form("y", axes, given["x"], w) ** 2)))(given["w"]))
     assert text.count("correlation_form") == 2 and "conv_general_dilated" not in text
+
+
+def layer_of(name):
+    return {
+        "conv": lambda: filled(PhysicsConv, 2, 2, 3, 3, boundary_mode=("neumann", "periodic")),
+        "conv 3D": lambda: filled(PhysicsConv, 3, 2, 3, 3, stride=2, boundary_mode="periodic"),
+        "transposed": lambda: filled(PhysicsConvTranspose, 1, 2, 3, 3, 2, boundary_mode="periodic"),
+        "spectral": lambda: filled(SpectralConv, 2, 2, 3, 2, boundary_mode=("dirichlet", "periodic")),
+        "pointwise": lambda: filled(PointwiseLinearConv, 1, 2, 3),
+    }[name]()
+
+
+layers = pytest.mark.parametrize("name", ["conv", "conv 3D", "transposed", "spectral", "pointwise"])
+
+
+def samples_for(layer, count=2):
+    return random(count, 2, *(6, 5, 4)[: layer.num_spatial_dims], dtype=np.float32)
+
+
+@layers
+def test_the_precision_is_that_of_the_place_of_the_call(name):
+    layer = layer_of(name)
+    x = samples_for(layer)[0]
+
+    def precise(x):
+        with jax.default_matmul_precision("highest"):
+            return layer(x)
+
+    text = jax.export.export(jax.jit(precise), platforms=["cuda"])(x).mlir_module()
+    assert text.count("HIGHEST") >= 2 and "DEFAULT" not in text
+
+
+@layers
+def test_batches_that_are_empty_or_of_unknown_size(name):
+    layer = layer_of(name)
+    params, static = eqx.partition(layer, eqx.is_array)
+
+    def loss(params, x):
+        return jnp.sum(jax.vmap(eqx.combine(params, static))(x) ** 2)
+
+    x = samples_for(layer)
+    assert jax.vmap(layer)(x[:0]).shape == (0, *layer(x[0]).shape)
+    gradient = jax.jit(jax.grad(loss))(params, x[:0])
+    assert all(not jnp.any(leaf) for leaf in jax.tree.leaves(gradient))
+    (size,) = jax.export.symbolic_shape("b")
+    some = jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)
+    assert jax.export.export(jax.jit(jax.vmap(layer)))(some).out_avals[0].shape[0] == size
+
+
+@layers
+def test_without_jit_the_numbers_are_the_same(name):
+    layer = layer_of(name)
+    x = samples_for(layer)[0]
+    with jax.disable_jit():
+        slow = layer(x)
+    np.testing.assert_allclose(slow, layer(x), atol=1e-6)
+
+
+@layers
+def test_a_batch_may_be_sharded_over_devices(name):
+    """One device stands for many: the types of values that vary over a mesh are checked all the same."""
+    layer = layer_of(name)
+    params, static = eqx.partition(layer, eqx.is_array)
+    mesh = jax.make_mesh((1,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
+    everywhere, shards = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("b")
+
+    def loss(params, x):
+        return jnp.mean(jax.vmap(eqx.combine(params, static))(x) ** 2)
+
+    sharded = jax.shard_map(
+        lambda params, x: jax.lax.pmean(loss(params, x), "b"),
+        mesh=mesh,
+        in_specs=(everywhere, shards),
+        out_specs=everywhere,
+    )
+    x = samples_for(layer)
+    found, wanted = (jax.jit(jax.grad(f, (0, 1)))(params, x) for f in (sharded, loss))
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)

@@ -58,10 +58,10 @@ def test_the_committed_results_are_accurate_and_fast():
         assert row["k"] == pytest.approx(guide.DIFFUSIVITY, rel=0.01)
 
 
-def test_the_loop_pays_for_a_small_network_and_not_for_convolutions():
+def test_the_loop_pays_for_a_small_network_and_costs_nothing_with_convolutions():
     mlp, *convolutional = RESULTS["pace"].values()
-    assert mlp["loop"] < mlp["python"]
-    assert all(row["python"] < row["loop"] for row in convolutional)
+    assert mlp["loop"] < 0.5 * mlp["python"]
+    assert all(row["loop"] < 1.1 * row["python"] for row in convolutional)
 
 
 def test_the_code_of_the_page_runs_and_meets_its_numbers(tmp_path, monkeypatch):

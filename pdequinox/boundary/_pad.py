@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 from jaxtyping import Array
 
 from .._checks import check_inexact
 from .._exact import solve
+from .._primitive import define
 from ._modes import AxisMode, BoundaryMode, End, ends_of, normalize_boundary_mode
 
 
@@ -157,6 +157,19 @@ def _extend(x: Array, *, axis: int, runs: tuple[_Run, ...]) -> Array:
     return jnp.concatenate([_piece(x, run, axis % x.ndim) for run in runs], axis)
 
 
+def _piece(x: Array, run: _Run, axis: int) -> Array:
+    start = run.start + min(0, run.step * (run.length - 1))
+    count = 1 if run.step == 0 else run.length
+    piece = lax.slice_in_dim(x, start, start + count, axis=axis)
+    if run.step < 0:
+        piece = lax.rev(piece, (axis,))
+    if run.step == 0:
+        shape = list(x.shape)
+        shape[axis] = run.length
+        piece = jnp.broadcast_to(piece, shape) if run.sign else jnp.zeros(shape, x.dtype)
+    return piece if run.sign == 1 else run.sign * piece
+
+
 def _fold(y: Array, *, axis: int, runs: tuple[_Run, ...]) -> Array:
     """Each point gets the sum of its copies, section by section between the ends of runs."""
     starts = np.cumsum([0, *(run.length for run in runs)])
@@ -186,37 +199,30 @@ def _copies(y: Array, run: _Run, start: int, low: int, high: int, axis: int) -> 
     return piece if run.sign == 1 else run.sign * piece
 
 
-def _define(primitive: Primitive, function: Callable[..., Array], transpose: Primitive, length: Callable) -> None:
-    def abstract(x: Any, *, axis: int, runs: tuple[_Run, ...]) -> Any:
-        shape = list(x.shape)
-        shape[axis] = length(runs)
-        return x.update(shape=tuple(shape))
-
-    def batch(operands: Sequence[Array], dims: Sequence[int], **options: Any) -> tuple[Array, int]:
-        return primitive.bind(jnp.moveaxis(operands[0], dims[0], 0), **options), 0
-
-    primitive.def_abstract_eval(abstract)
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("axis", "runs")))
-    ad.deflinear2(primitive, lambda cotangent, _, **options: [transpose.bind(cotangent, **options)])
-    batching.primitive_batchers[primitive] = batch
-    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
+def _shape_with(length: Callable[..., int], x: Any, *, axis: int, runs: tuple[_Run, ...]) -> tuple[Any, ...]:
+    shape = list(x.shape)
+    shape[axis] = length(runs)
+    return tuple(shape)
 
 
-_define(extend_p, _extend, fold_p, lambda runs: sum(run.length for run in runs))
-_define(fold_p, _fold, extend_p, lambda runs: max(run.points[1] for run in runs))
+def _batch(primitive: Primitive, operands: Sequence[Array], dims: Sequence[int], **options: Any) -> tuple[Array, int]:
+    return primitive.bind(jnp.moveaxis(operands[0], dims[0], 0), **options), 0
 
 
-def _piece(x: Array, run: _Run, axis: int) -> Array:
-    start = run.start + min(0, run.step * (run.length - 1))
-    count = 1 if run.step == 0 else run.length
-    piece = lax.slice_in_dim(x, start, start + count, axis=axis)
-    if run.step < 0:
-        piece = lax.rev(piece, (axis,))
-    if run.step == 0:
-        shape = list(x.shape)
-        shape[axis] = run.length
-        piece = jnp.broadcast_to(piece, shape) if run.sign else jnp.zeros(shape, x.dtype)
-    return piece if run.sign == 1 else run.sign * piece
+def _length(runs: tuple[_Run, ...]) -> int:
+    return sum(run.length for run in runs)
+
+
+def _num_points(runs: tuple[_Run, ...]) -> int:
+    return max(run.points[1] for run in runs)
+
+
+define(extend_p, partial(_shape_with, _length), _extend)
+define(fold_p, partial(_shape_with, _num_points), _fold)
+ad.deflinear2(extend_p, lambda cotangent, _, **options: [fold_p.bind(cotangent, **options)])
+ad.deflinear2(fold_p, lambda cotangent, _, **options: [extend_p.bind(cotangent, **options)])
+batching.primitive_batchers[extend_p] = partial(_batch, extend_p)
+batching.primitive_batchers[fold_p] = partial(_batch, fold_p)
 
 
 @cache

@@ -5,8 +5,9 @@ $$ T(x, w, y) = \sum_{e, b, i, o} \sum_{j, t} x_{e b i}(s j + d t - l)\, w_{e o 
 with x zero outside of its grid. $\partial T / \partial y$ is a convolution (a cross-correlation, in truth),
 $\partial T / \partial x$ a transposed one and $\partial T / \partial w$ the gradient by the kernel. The derivatives of
 each are the two others. So three maps have to be computed well, and all else follows: reverse and forward mode of any
-order, `vmap` over any operand, loops. With `lax.conv_general_dilated` the gradients, the batching and what becomes of
-them in a loop would be given, and slow (see `_lowering.py`).
+order, `vmap` over any operand, loops, `jax.shard_map`. (Not: meshes with explicit axes, `jax.experimental.jet`.) With
+`lax.conv_general_dilated` the gradients, the batching and what becomes of them in a loop would be given, and slow (see
+`_lowering.py`).
 
 The index b counts samples. The axes e count independent maps: groups of channels, modes of a spectrum, members of an
 ensemble. Without spatial axes the form is a product of matrices.
@@ -20,9 +21,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching
 from jaxtyping import Array, Float
 
+from .._primitive import alike, define
 from ._lowering import CHANNELS, Axis, lower, lower_on_cpu, others, shape_of
 
 
@@ -97,8 +99,11 @@ def form(result: str, axes: tuple[Axis, ...], a: Array, b: Array, *, precision: 
     - `axes`: The spatial axes.
     - `a`, `b`: The two others, in this order: x of shape `(*e, b, i, *points)`, w `(*e, o, i, *taps)`,
         y `(*e, b, o, *outputs)`.
-    - `precision`: As for `jax.lax.dot_general`.
+    - `precision`: As for `jax.lax.dot_general`; JAX's default precision where the function is called, if `None`.
     """
+    if precision is None:
+        precision = getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (not in its type)
+    a, b = alike(a, b)
     return form_p.bind(a, b, result=result, axes=axes, precision=precision)
 
 
@@ -119,12 +124,6 @@ def _one_sample(y: Array, num_dims: int) -> Array:
 form_p = Primitive("correlation_form")
 
 
-@form_p.def_abstract_eval
-def _abstract(a: Any, b: Any, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Any:
-    del precision
-    return a.update(shape=shape_of(result, axes, a, b))
-
-
 def _transpose(wanted: int, cotangent: Any, a: Any, b: Any, *, result: str, **options: Any) -> Any:
     """The cotangent of operand `wanted`: the derivative of the form by it."""
     if isinstance(cotangent, ad.Zero):
@@ -132,7 +131,7 @@ def _transpose(wanted: int, cotangent: Any, a: Any, b: Any, *, result: str, **op
     slots = others(result)
     given = {result: cotangent, slots[1 - wanted]: (b, a)[wanted]}
     first, second = (given[slot] for slot in others(slots[wanted]))
-    return form_p.bind(first, second, result=slots[wanted], **options)
+    return form(slots[wanted], a=first, b=second, **options)
 
 
 ad.defbilinear(form_p, partial(_transpose, 0), partial(_transpose, 1))
@@ -149,16 +148,15 @@ def _batch(operands: Sequence[Array], dims: Sequence[int | None], *, result: str
     (shared,) = set(CHANNELS[slot]) & set(CHANNELS[result])
     # Counted from the end, because any number of axes may count maps.
     at = CHANNELS[slot].index(shared) - 2 - len(axes)
-    batched, size = jnp.moveaxis(batched, 0, at - 1), len(batched)
+    batched = jnp.moveaxis(batched, 0, at - 1)
     shape = list(batched.shape)
-    shape[at - 1 : at + 1 or None] = [size * shape[at]]
+    size, count = shape[at - 1], shape[at]
+    shape[at - 1 : at + 1 or None] = [size * count]
     batched = batched.reshape(shape)
     y = apply(batched, b) if which == 0 else apply(a, batched)
     at = y.ndim + CHANNELS[result].index(shared) - 2 - len(axes)
-    return y.reshape(*y.shape[:at], size, -1, *y.shape[at + 1 :]), at
+    return y.reshape(*y.shape[:at], size, count, *y.shape[at + 1 :]), at
 
 
 batching.primitive_batchers[form_p] = _batch
-form_p.def_impl(jax.jit(form_p.bind, static_argnames=("result", "axes", "precision")))
-mlir.register_lowering(form_p, mlir.lower_fun(lower, multiple_results=False))
-mlir.register_lowering(form_p, mlir.lower_fun(lower_on_cpu, multiple_results=False), platform="cpu")
+define(form_p, lambda a, b, *, result, axes, precision: shape_of(result, axes, a, b), lower, on_cpu=lower_on_cpu)

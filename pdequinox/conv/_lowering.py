@@ -65,8 +65,8 @@ def others(result: str) -> str:
     return "xwy".replace(result, "")
 
 
-def shape_of(result: str, axes: Sequence[Axis], a: Any, b: Any) -> tuple[int, ...]:
-    """The shape of a map's result.
+def shape_of(result: str, axes: Sequence[Axis], a: Any, b: Any) -> tuple[Any, ...]:
+    """The shape of a map's result; in an export some sizes may be symbols.
 
     **Raises:** `TypeError` if the operands `a` and `b` do not fit each other, or the axes.
     """
@@ -94,6 +94,8 @@ def accumulation_dtype(dtype: jnp.dtype) -> jnp.dtype:
 def lower(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
     """Products of matrices, or XLA's convolution with groups and its transposes."""
     shape = shape_of(result, axes, a, b)
+    if 0 in (*a.shape, *b.shape):
+        return jnp.zeros(shape, a.dtype)
     if not axes:
         return _product(a, b, result, precision)
     if all(axis.is_pointwise for axis in axes):
@@ -111,11 +113,11 @@ def lower(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision:
             [axis.stride for axis in axes],
             [axis.padding for axis in axes],
             rhs_dilation=[axis.dilation for axis in axes],
-            feature_group_count=len(w),
+            feature_group_count=w.shape[0],
             precision=precision,
         )
-        y = y.reshape(len(y), len(w), -1, *y.shape[2:])
-        return jnp.moveaxis(y, 1, 0).reshape(*maps, len(y), *y.shape[2:])
+        y = y.reshape(y.shape[0], w.shape[0], -1, *y.shape[2:])
+        return jnp.moveaxis(y, 1, 0).reshape(*maps, y.shape[0], *y.shape[2:])
 
     if result == "y":
         return convolution(a, b)
@@ -146,8 +148,10 @@ LARGE = 2**22
 
 
 def lower_on_cpu(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
-    """Every map by itself, in the fast path. Convolutions have one precision here, the full one."""
+    """Every map by itself, in the fast path. `precision` is for products: convolutions have the full one anyway."""
     shape = shape_of(result, axes, a, b)
+    if 0 in (*a.shape, *b.shape):
+        return jnp.zeros(shape, a.dtype)
     if not axes:
         return _matrix_per_map(a, b, result, precision)
     if all(axis.is_pointwise for axis in axes):
@@ -170,7 +174,9 @@ def _matrix_per_map(a: Array, b: Array, result: str, precision: Any) -> Array:
     if result == "w" or a.ndim == 2:
         return _product(a, b, result, precision)
     w, samples, contracted = (b, a, 1) if result == "y" else (a, b, 0)
-    if samples.shape[-2] > (8 if w.size > LARGE else 4):
+    num_samples = samples.shape[-2]
+    # In an export the number may be a symbol.
+    if not isinstance(num_samples, int) or num_samples > (8 if w.size > LARGE else 4):
         return _product(a, b, result, precision)
 
     # The modes are the last axis of a layer's weights, and stay it: nothing is reordered.
@@ -183,7 +189,7 @@ def _matrix_per_map(a: Array, b: Array, result: str, precision: Any) -> Array:
             row = lax.dynamic_index_in_dim(samples, k, 1)
             return total + row * lax.dynamic_index_in_dim(w, k, contracted, keepdims=False)
 
-        return lax.fori_loop(0, w.shape[contracted], add, jnp.zeros((len(samples), *row_shape), w.dtype))
+        return lax.fori_loop(0, w.shape[contracted], add, jnp.zeros((samples.shape[0], *row_shape), w.dtype))
 
     row_shape = (w.shape[-3 + (1 - contracted)], w.shape[-1])
     if w.ndim == 3:
@@ -227,7 +233,7 @@ def _outputs(axes: Sequence[Axis], x: Array, w: Array) -> Array:
         seen = [_plane(x, sample, first.stride * j + first.dilation * t - first.low) for t in range(first.taps)]
         return _sum([_outputs(rest, x, w[t]) for t, x in enumerate(seen)])[:, :, None]
 
-    return _by_planes(plane, (len(x), w.shape[-1], *(axis.outputs for axis in axes)), x.dtype)
+    return _by_planes(plane, (x.shape[0], w.shape[-1], *(axis.outputs for axis in axes)), x.dtype)
 
 
 def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
@@ -247,7 +253,7 @@ def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
     # The points stride * m + residue - low see the outputs m - (dilation * t - residue) / stride.
     first, *rest = axes
     start, stop = first.low // first.stride, (first.low + first.points - 1) // first.stride + 1
-    shape = (len(y), w.shape[-1], first.stride * (stop - start), *(axis.points for axis in rest))
+    shape = (y.shape[0], w.shape[-1], first.stride * (stop - start), *(axis.points for axis in rest))
 
     def planes(sample: Array, m: Array) -> Array:
         terms = [[] for _ in range(first.stride)]
@@ -264,14 +270,14 @@ def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
 
 def _taps(axes: Sequence[Axis], x: Array, y: Array) -> Array:
     """From `(b, i, *points)` and `(b, o, *outputs)` to `(i, *taps, o)`."""
-    if len(axes) <= 2 and not (len(x) > 1 and _needs_workspace([n.padding for n in axes], x.shape[1])):
+    if len(axes) <= 2 and not (x.shape[0] > 1 and _needs_workspace([n.padding for n in axes], x.shape[1])):
         padding, stride, dilation = ([n.padding for n in axes], [n.stride for n in axes], [n.dilation for n in axes])
         return _in_fast_path(
             jnp.moveaxis(x, 0, -1), jnp.moveaxis(y, (0, 1), (-2, -1)), padding, dilation, dilation=stride
         )
     zero = jnp.zeros((x.shape[1], *(axis.taps for axis in axes), y.shape[1]), y.dtype)
     if len(axes) <= 2:
-        return lax.fori_loop(0, len(x), lambda i, taps: taps + _taps(axes, x[i][None], y[i][None]), zero)
+        return lax.fori_loop(0, x.shape[0], lambda i, taps: taps + _taps(axes, x[i][None], y[i][None]), zero)
     first, *rest = axes
 
     def add_plane(i: Array, taps: Array) -> Array:
@@ -280,7 +286,7 @@ def _taps(axes: Sequence[Axis], x: Array, y: Array) -> Array:
         by = _plane(y, sample, j)
         return taps + jnp.stack([_taps(rest, x, by) for x in seen], axis=1)
 
-    return lax.fori_loop(0, len(x) * first.outputs, add_plane, zero)
+    return lax.fori_loop(0, x.shape[0] * first.outputs, add_plane, zero)
 
 
 def _in_fast_path(
@@ -317,7 +323,7 @@ def _needs_workspace(padding: Sequence[tuple[int, int]], num_channels: int) -> b
 
 
 def _by_planes(
-    planes: Callable[[Array, Array], Array], shape: tuple[int, ...], dtype: jnp.dtype, *, step: int = 1
+    planes: Callable[[Array, Array], Array], shape: tuple[Any, ...], dtype: jnp.dtype, *, step: int = 1
 ) -> Array:
     """An array `(b, channels, *spatial)`, of which `planes(sample, j)` are the planes from `step * j` on."""
     count = shape[2] // step

@@ -34,7 +34,7 @@ def ensemble_loss(loss: Any, *, own_batches: bool = False) -> Callable[..., Floa
             key=jr.key(1),
         )
         steps, losses = fitted.history.trackers["losses"]  # one column for each member
-        best = extract_from_ensemble(fitted.model, losses[-1].argmin())
+        best = extract_from_ensemble(fitted.model, int(losses[-1].argmin()))
         ```
 
     **Arguments:**

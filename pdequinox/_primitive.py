@@ -1,0 +1,61 @@
+"""What primitives of JAX have in common, be they maps of one operand or of two."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+from jax import lax
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import mlir, xla
+from jaxtyping import Array
+
+
+def define(
+    primitive: Primitive,
+    shape: Callable[..., tuple[Any, ...]],
+    function: Callable[..., Array],
+    *,
+    on_cpu: Callable[..., Array] | None = None,
+) -> None:
+    """Let `primitive` be computed by `function`, or by `on_cpu` there; its result has the dtype of its operands.
+
+    `shape` takes the operands' types and the options, the functions take arrays and the options.
+    """
+    primitive.def_abstract_eval(lambda *types, **options: types[0].update(shape=shape(*types, **options)))
+    primitive.def_impl(partial(xla.apply_primitive, primitive))
+    mlir.register_lowering(primitive, _rule(function))
+    if on_cpu is not None:
+        mlir.register_lowering(primitive, _rule(on_cpu), platform="cpu")
+
+
+def alike(a: Array, b: Array) -> tuple[Array, Array]:
+    """Two operands that vary over the same axes of a device mesh, as `jax.shard_map` wants those of a primitive."""
+    only_a, only_b = _varying(a) - _varying(b), _varying(b) - _varying(a)
+    return _vary(a, only_b), _vary(b, only_a)
+
+
+def _varying(x: Array) -> frozenset:
+    kind: Any = jax.typeof(x)
+    return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
+
+
+def _vary(x: Array, axes: frozenset) -> Array:
+    if not axes:
+        return x
+    names = tuple(sorted(axes))
+    if hasattr(lax, "pcast"):
+        return lax.pcast(x, names, to="varying")
+    return getattr(lax, "pvary")(x, names)  # noqa: B009 (the name before jax 0.9)
+
+
+def _rule(function: Callable[..., Array]) -> Any:
+    """A lowering in which arrays are arrays: inside of `jax.shard_map` each device computes with its own."""
+    lower = mlir.lower_fun(function, multiple_results=False)
+
+    def rule(context: Any, *operands: Any, **options: Any) -> Any:
+        types = [ShapedArray(kind.shape, kind.dtype) for kind in context.avals_in]
+        return lower(context.replace(avals_in=types), *operands, **options)
+
+    return rule
