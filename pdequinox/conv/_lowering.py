@@ -233,7 +233,7 @@ def _outputs(axes: Sequence[Axis], x: Array, w: Array) -> Array:
         seen = [_plane(x, sample, first.stride * j + first.dilation * t - first.low) for t in range(first.taps)]
         return _sum([_outputs(rest, x, w[t]) for t, x in enumerate(seen)])[:, :, None]
 
-    return _by_planes(plane, (x.shape[0], w.shape[-1], *(axis.outputs for axis in axes)), x.dtype)
+    return _by_planes(plane, (x.shape[0], w.shape[-1], *(axis.outputs for axis in axes)), x)
 
 
 def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
@@ -263,7 +263,7 @@ def _points(axes: Sequence[Axis], w: Array, y: Array) -> Array:
         zero = jnp.zeros((1, *shape[1:2], *shape[3:]), y.dtype)
         return jnp.stack([_sum(plane) if plane else zero for plane in terms], axis=2)
 
-    x = _by_planes(planes, shape, y.dtype, step=first.stride)
+    x = _by_planes(planes, shape, y, step=first.stride)
     skipped = first.low - first.stride * start
     return lax.slice_in_dim(x, skipped, skipped + first.points, axis=2)
 
@@ -323,7 +323,7 @@ def _needs_workspace(padding: Sequence[tuple[int, int]], num_channels: int) -> b
 
 
 def _by_planes(
-    planes: Callable[[Array, Array], Array], shape: tuple[Any, ...], dtype: jnp.dtype, *, step: int = 1
+    planes: Callable[[Array, Array], Array], shape: tuple[Any, ...], operand: Array, *, step: int = 1
 ) -> Array:
     """An array `(b, channels, *spatial)`, of which `planes(sample, j)` are the planes from `step * j` on."""
     count = shape[2] // step
@@ -334,7 +334,9 @@ def _by_planes(
         start[0], start[2] = sample, step * j
         return lax.dynamic_update_slice(array, planes(sample, j), start)
 
-    return lax.fori_loop(0, shape[0] * count, write, jnp.zeros(shape, dtype))
+    # All of it is overwritten. Zeros would be one array, kept for all such loops and copied for each.
+    anything = jnp.broadcast_to(operand[(0,) * operand.ndim], shape)
+    return lax.fori_loop(0, shape[0] * count, write, anything)
 
 
 def _plane(array: Array, sample: Array, index: Array) -> Array:
