@@ -95,6 +95,9 @@ def test_table_of_networks_is_complete_and_gives_their_receptive_fields():
         assert ("norms: global" in entry) == has_norm(net)
 
 
+WAYS = ("forward", "gradient")
+
+
 def has_norm(net) -> bool:
     nodes = jax.tree.leaves(net, is_leaf=lambda node: isinstance(node, pdeqx.conv.GroupNorm))
     return any(isinstance(node, pdeqx.conv.GroupNorm) for node in nodes)
@@ -110,6 +113,18 @@ def test_figures_of_the_readme_are_those_of_the_committed_benchmark():
     measured = [(f"{net['parameters']:,}", f"{net['relative_l2']:.4f}") for net in poisson["networks"]]
     assert poisson["setting"]["num_steps"] == 10_000
     assert [tuple(row[1:]) for row in rows("network | parameters")] == measured
+
+
+def test_ratios_of_the_readme_are_those_that_the_command_wrote():
+    files = (ROOT / "docs/benchmark" / f"speed_{dims}.json" for dims in ("1d_2d", "3d"))
+    cases = [case for file in files for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
+    by_name = {f"{case['name']} {case['num_spatial_dims']}D": case["passes"] for case in cases}
+    table = rows("speed")
+    assert len(table) > 10
+    for name, *shown in table:
+        contestants = [(by_name[name][way], rival) for rival in ("pdequinox 0.1.2", "torch") for way in WAYS]
+        ratios = [way["contestants"][rival]["ratios"]["default"]["ratio"] for way, rival in contestants]
+        assert shown == [f"{ratio:.1f}" for ratio in ratios], name
 
 
 def test_the_committed_benchmark_comes_within_a_factor_of_two_and_a_half_of_the_published_errors():
