@@ -21,7 +21,7 @@ class PhysicsConvTranspose(AbstractConv):
 
     ??? cite "Source"
         Dumoulin and Visin, *A guide to convolution arithmetic for deep learning* (2016), arXiv:1603.07285. Parameters
-        and numbers as in `pdequinox` 0.1; computed without the zeros (see `conv/_lowering.py`).
+        and numbers as in `pdequinox` 0.1; computed as the gradient of a convolution (see `conv/_correlation.py`).
     """
 
     output_padding: tuple[int, ...] = eqx.field(static=True)
