@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -144,7 +145,7 @@ def make_contestants(against: Any) -> dict[str, Contestant]:
     for entry in against:
         if entry == TORCH:
             try:
-                import torch  # noqa: F401
+                importlib.import_module("torch")
             except ImportError as error:
                 raise ImportError(
                     "`against='torch'` needs torch, which is not installed. Install it: `pip install torch`."

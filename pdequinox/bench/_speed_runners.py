@@ -109,7 +109,9 @@ def matmul_runner(size: int = 1024) -> Runner:
 @contextlib.contextmanager
 def single_torch_thread() -> Iterator[None]:
     """Let torch use one core."""
-    import torch
+    from ._torch_twin import import_torch
+
+    torch = import_torch()
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -129,9 +131,9 @@ def torch_runners(problem: Problem, clock: Callable[[], float]) -> dict[str, Run
         raise ValueError(
             f"`against='torch'` must run on a CPU, got the backend {jax.default_backend()!r}. Set JAX_PLATFORMS=cpu."
         )
-    import torch
+    from ._torch_twin import import_torch, torch_twin
 
-    from ._torch_twin import torch_twin
+    torch = import_torch()
 
     case = problem.case
     twin = torch_twin(problem.module)
@@ -170,7 +172,9 @@ def torch_runners(problem: Problem, clock: Callable[[], float]) -> dict[str, Run
 
 
 def _to_torch(array: Array) -> Any:
-    import torch
+    from ._torch_twin import import_torch
+
+    torch = import_torch()
 
     values = torch.from_numpy(np.array(array.astype(jnp.promote_types(array.dtype, jnp.float32))))
     return values.to(getattr(torch, array.dtype.name))

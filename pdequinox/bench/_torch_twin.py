@@ -46,7 +46,7 @@ def _convert(part: Any) -> Any:
     if part is None or eqx.is_array(part):
         return part
     if isinstance(part, tuple):
-        return _torch().nn.ModuleList(map(_convert, part))
+        return import_torch().nn.ModuleList(map(_convert, part))
     if isinstance(part, PlainFunction) or not isinstance(part, eqx.Module):
         return _activation(part)
     # What counts is the class that says what a call does: networks derive from Sequential and Hierarchical.
@@ -60,14 +60,14 @@ def _convert(part: Any) -> Any:
     return _twin_class()(_FORWARDS[owner], **parts | {name: _convert(parts[name]) for name in dynamic})
 
 
-def _torch() -> Any:
+def import_torch() -> Any:
     """torch, which no extra installs."""
     return importlib.import_module("torch")
 
 
 @functools.cache
 def _twin_class() -> type:
-    torch = _torch()
+    torch = import_torch()
 
     class Twin(torch.nn.Module):
         """Parts, named like ours, and what is done with them. Arrays become parameters, biases flat ones."""
@@ -88,7 +88,7 @@ def _twin_class() -> type:
 
 
 def _activation(function: Any) -> Callable:
-    torch = _torch()
+    torch = import_torch()
     function = function.function if isinstance(function, PlainFunction) else function
     names = ("relu", "silu", "sigmoid", "tanh", "elu", "selu", "leaky_relu", "mish")
     known = {getattr(jax.nn, name): getattr(torch.nn.functional, name) for name in names}
@@ -100,7 +100,7 @@ def _activation(function: Any) -> Callable:
 
 def _extension(layer: Any, widths: Iterable[tuple[int, int]]) -> Callable:
     """A function that adds the ghost values of a layer's boundary modes to a batch."""
-    pad = _torch().nn.functional.pad
+    pad = import_torch().nn.functional.pad
     ends = [(mode, mode) if isinstance(mode, str) else mode for mode in layer.boundary_mode]
     for mode in itertools.chain(*ends):
         if mode not in TORCH_MODES:
@@ -118,7 +118,7 @@ def _reach(layer: Any) -> list[tuple[int, int]]:
 
 
 def _physics_conv(layer: conv.PhysicsConv) -> Any:
-    convolve = getattr(_torch().nn.functional, f"conv{layer.num_spatial_dims}d")
+    convolve = getattr(import_torch().nn.functional, f"conv{layer.num_spatial_dims}d")
     windows = list(zip(layer.boundary_mode, _reach(layer), strict=True))
     # torch adds zeros itself, as many to the left as to the right.
     zeros = [low if mode == "dirichlet" and low == high else 0 for mode, (low, high) in windows]
@@ -132,7 +132,7 @@ def _physics_conv(layer: conv.PhysicsConv) -> Any:
 
 def _physics_conv_transpose(layer: conv.PhysicsConvTranspose) -> Any:
     """Coarse ghost values; then torch's `padding` drops the fine points to their left, a slice those to the right."""
-    convolve = getattr(_torch().nn.functional, f"conv_transpose{layer.num_spatial_dims}d")
+    convolve = getattr(import_torch().nn.functional, f"conv_transpose{layer.num_spatial_dims}d")
     widths, padding, shifts = [], [], []
     for mode, s, d, (left, right) in zip(layer.boundary_mode, layer.stride, layer.dilation, _reach(layer), strict=True):
         # Without ghost values torch sees zeros, if the output padding that it allows is enough.
@@ -158,7 +158,7 @@ def _physics_conv_transpose(layer: conv.PhysicsConvTranspose) -> Any:
 
 
 def _spectral_conv(layer: conv.SpectralConv) -> Any:
-    torch, num_dims = _torch(), layer.num_spatial_dims
+    torch, num_dims = import_torch(), layer.num_spatial_dims
     if layer.boundary_mode != ("periodic",) * num_dims:
         raise ValueError(f"`boundary_mode` must be periodic for torch's FFT, got {layer.boundary_mode}. Change it.")
     axes, letters = tuple(range(2, 2 + num_dims)), "xyz"[:num_dims]
@@ -187,7 +187,7 @@ def _modes(shape: Sequence[int], counts: Sequence[int], signs: Sequence[int]) ->
 
 def _pointwise(self, x):
     points, weight = x.flatten(2), self.weight.flatten(1).expand(len(x), -1, -1)
-    y = weight @ points if self.bias is None else _torch().baddbmm(self.bias[:, None], weight, points)
+    y = weight @ points if self.bias is None else import_torch().baddbmm(self.bias[:, None], weight, points)
     return y.unflatten(2, x.shape[2:])
 
 
@@ -202,7 +202,7 @@ def _hierarchical(self, x):
         x = _apply(x, down, *arc)
     for up, arc in reversed(list(zip(self.up_sampling_blocks, self.right_arc_blocks, strict=True))):
         skip = skips.pop()
-        x = _apply(_torch().cat([skip, up(x, skip.shape[2:])], dim=1), *arc)
+        x = _apply(import_torch().cat([skip, up(x, skip.shape[2:])], dim=1), *arc)
     return self.projection(x)
 
 
@@ -218,9 +218,11 @@ _LAYERS = {
 }
 _FORWARDS = {
     eqx.nn.Identity: lambda self, x: x,
-    eqx.nn.Linear: lambda self, x: _torch().nn.functional.linear(x, self.weight, self.bias),
+    eqx.nn.Linear: lambda self, x: import_torch().nn.functional.linear(x, self.weight, self.bias),
     eqx.nn.MLP: _layers_in_a_line,
-    conv.GroupNorm: lambda self, x: _torch().nn.functional.group_norm(x, self.groups, self.weight, self.bias, self.eps),
+    conv.GroupNorm: lambda self, x: import_torch().nn.functional.group_norm(
+        x, self.groups, self.weight, self.bias, self.eps
+    ),
     conv.PointwiseLinearConv: _pointwise,
     blocks.LinearConvBlock.__base__: lambda self, x: self.conv(x),
     blocks.LinearConvUpBlock: lambda self, x, *shape: self.conv(x, *shape),
