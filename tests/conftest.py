@@ -1,6 +1,7 @@
 """Types are checked at every call, compilations are kept between runs, and float64 is a fixture."""
 
 import os
+import signal
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -23,3 +24,17 @@ def float64():
     """Double precision for the whole test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def ctrl_c_at_group_norm(monkeypatch):
+    """Somebody presses Ctrl-C when `pdequinox speed` comes to the group norm."""
+    from pdequinox.bench import _speed
+
+    def interrupted(problem):
+        if problem.case.name == "group-norm":
+            signal.raise_signal(signal.SIGINT)
+        return original(problem)
+
+    original = _speed.count_gflop
+    monkeypatch.setattr(_speed, "count_gflop", interrupted)

@@ -259,14 +259,7 @@ def test_speed_compares_with_another_installation(tmp_path, capsys):
     assert "rival / ours. 16 points, 2 samples, periodic, float32" in capsys.readouterr().out
 
 
-def test_ctrl_c_keeps_the_speeds_that_are_finished(tmp_path, capsys, monkeypatch):
-    def interrupted(problem):
-        if problem.case.name == "group-norm":
-            signal.raise_signal(signal.SIGINT)
-        return original(problem)
-
-    original = _speed.count_gflop
-    monkeypatch.setattr(_speed, "count_gflop", interrupted)
+def test_ctrl_c_keeps_the_speeds_that_are_finished(tmp_path, capsys, ctrl_c_at_group_norm):
     file = tmp_path / "speed.json"
     assert main(["speed", "pointwise", "group-norm", *SPEED, "--out", str(file)]) == 130
     assert [case["name"] for case in json.loads(file.read_text())["cases"]] == ["pointwise"]

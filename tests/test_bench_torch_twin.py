@@ -13,7 +13,7 @@ from pdequinox import ConstantEmbeddingMetadataNetwork, arch, blocks, cast, conv
 from pdequinox.bench._torch_twin import torch_twin
 from zoo import NUM_POINTS, ZOO
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="torch is no test dependency; `pip install torch` for these")
 
 KEY = jr.PRNGKey(0)
 FAST_TO_COMPILE = {"xla_backend_optimization_level": 0}

@@ -1,7 +1,7 @@
 """A coarse Burgers solver and a network that corrects it, trained in the loop (after Um et al., 2020).
 
     python docs/guides/solver_in_the_loop.py                     # the numbers and pictures of the guide
-    python docs/guides/solver_in_the_loop.py --fraction 0.01 --output /tmp/short
+    python docs/guides/solver_in_the_loop.py --fraction 0.01 --output short
 
 Some minutes on two CPU cores; needs `pip install -e ".[bench]"` for the pictures.
 """

@@ -1,7 +1,7 @@
 """Trainings with known answers: coefficients, a boundary value problem, a diffusivity; and the pace of the loop.
 
     python docs/guides/training.py                     # the numbers and the picture of the guide
-    python docs/guides/training.py --fraction 0.01 --output /tmp/short
+    python docs/guides/training.py --fraction 0.01 --output short
 
 A minute on two CPU cores; needs `pip install -e ".[bench]"` for the picture.
 """

@@ -93,7 +93,8 @@ def centred_moments(
 
     The mean is taken out without its derivative; the zero that remains has it. So the values are those of two passes,
     which do not cancel, and the derivatives, of any order, those of one pass, which needs two sums instead of five.
-    The mean is summed about the first point, or its rounding would grow with an offset of all points.
+    The mean is summed about the first point, or its rounding would grow with an offset of all points. (If that point is
+    an outlier, the rounding grows with its distance instead.)
     """
     x = x - lax.stop_gradient(x[:, :1])
     mean = jnp.mean(x, axis=1)

@@ -88,20 +88,46 @@ def accumulation_dtype(dtype: jnp.dtype) -> jnp.dtype:
     return jnp.dtype(jnp.float32) if jnp.finfo(dtype).bits < 32 else dtype
 
 
+def _lower(
+    a: Array,
+    b: Array,
+    result: str,
+    axes: tuple[Axis, ...],
+    precision: Any,
+    *,
+    matrices: Callable[..., Array],
+    one_matrix: Callable[..., Array],
+    convolution: Callable[..., Array],
+) -> Array:
+    """By the kind of the map: a matrix each, one matrix for all points (which are one axis then), or a convolution."""
+    shape = shape_of(result, axes, a, b)
+    if 0 in (*a.shape, *b.shape):
+        return jnp.zeros(shape, a.dtype)
+    if not axes:
+        return matrices(a, b, result, precision)
+    if all(axis.is_pointwise for axis in axes):
+        a, b = (_flat(array, len(axes), slot) for array, slot in zip((a, b), others(result), strict=True))
+        return one_matrix(a, b, result, precision).reshape(shape)
+    return convolution(a, b, result, axes, shape, precision)
+
+
 # Everywhere
 
 
 def lower(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
     """Products of matrices, or XLA's convolution with groups and its transposes."""
-    shape = shape_of(result, axes, a, b)
-    if 0 in (*a.shape, *b.shape):
-        return jnp.zeros(shape, a.dtype)
-    if not axes:
-        return _product(a, b, result, precision)
-    if all(axis.is_pointwise for axis in axes):
-        equation = {"y": "...bip,...oi->...bop", "x": "...oi,...bop->...bip", "w": "...bip,...bop->...oi"}[result]
-        a, b = (_flat(array, len(axes), slot) for array, slot in zip((a, b), others(result), strict=True))
-        return jnp.einsum(equation, a, b, precision=precision).reshape(shape)
+    how = {"matrices": _product, "one_matrix": _contraction, "convolution": _grouped_convolution}
+    return _lower(a, b, result, axes, precision, **how)
+
+
+def _contraction(a: Array, b: Array, result: str, precision: Any) -> Array:
+    equation = {"y": "...bip,...oi->...bop", "x": "...oi,...bop->...bip", "w": "...bip,...bop->...oi"}[result]
+    return jnp.einsum(equation, a, b, precision=precision)
+
+
+def _grouped_convolution(
+    a: Array, b: Array, result: str, axes: tuple[Axis, ...], shape: tuple[Any, ...], precision: Any
+) -> Array:
     first_channels = len(shape) - 2 - len(axes)
 
     def convolution(x: Array, w: Array) -> Array:
@@ -148,20 +174,20 @@ LARGE = 2**22
 
 
 def lower_on_cpu(a: Array, b: Array, *, result: str, axes: tuple[Axis, ...], precision: Any) -> Array:
-    """Every map by itself, in the fast path. `precision` is for products: convolutions have the full one anyway."""
-    shape = shape_of(result, axes, a, b)
-    if 0 in (*a.shape, *b.shape):
-        return jnp.zeros(shape, a.dtype)
-    if not axes:
-        return _matrix_per_map(a, b, result, precision)
-    if all(axis.is_pointwise for axis in axes):
-        a, b = (_flat(array, len(axes), slot) for array, slot in zip((a, b), others(result), strict=True))
-        return _one_matrix(a, b, result, precision).reshape(shape)
-    one = partial({"y": _convolution, "x": _transposed_convolution, "w": _kernel_gradient}[result], axes)
+    """Every map by itself, in the fast path."""
+    how = {"matrices": _matrix_per_map, "one_matrix": _one_matrix, "convolution": _each_convolution}
+    return _lower(a, b, result, axes, precision, **how)
+
+
+def _each_convolution(
+    a: Array, b: Array, result: str, axes: tuple[Axis, ...], shape: tuple[Any, ...], precision: Any
+) -> Array:
+    """One map after the other, in full precision whatever is asked for."""
     dtype, num_maps = a.dtype, len(shape) - 2 - len(axes)
     w = {"y": b.shape, "x": a.shape, "w": shape}[result]
     if num_maps and len(axes) == 2 and result != "w" and w[num_maps : num_maps + 2] == (1, 1):
-        return lower(a, b, result=result, axes=axes, precision=precision)
+        return _grouped_convolution(a, b, result, axes, shape, precision)
+    one = partial({"y": _convolution, "x": _transposed_convolution, "w": _kernel_gradient}[result], axes)
     a, b = (array.astype(accumulation_dtype(dtype)) for array in (a, b))
     if num_maps == 0:
         return one(a, b).astype(dtype)
@@ -181,6 +207,7 @@ def _matrix_per_map(a: Array, b: Array, result: str, precision: Any) -> Array:
 
     # The modes are the last axis of a layer's weights, and stay it: nothing is reordered.
     w, samples = (jnp.moveaxis(array, -3, -1) for array in (w, samples))
+    row_shape = (w.shape[-2 - contracted], w.shape[-1])
 
     def accumulate(operands: tuple[Array, Array]) -> Array:
         w, samples = operands
@@ -191,7 +218,6 @@ def _matrix_per_map(a: Array, b: Array, result: str, precision: Any) -> Array:
 
         return lax.fori_loop(0, w.shape[contracted], add, jnp.zeros((samples.shape[0], *row_shape), w.dtype))
 
-    row_shape = (w.shape[-3 + (1 - contracted)], w.shape[-1])
     if w.ndim == 3:
         return jnp.moveaxis(accumulate((w, samples)), -1, -3)
     rows = lax.map(accumulate, tuple(array.reshape(-1, *array.shape[-3:]) for array in (w, samples)))
