@@ -1,5 +1,7 @@
 """The trilinear form behind all learnable maps: its three derivatives on every backend, and what JAX makes of them."""
 
+import re
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -275,7 +277,7 @@ def test_without_jit_the_numbers_are_the_same(name):
 
 @layers
 def test_a_batch_may_be_sharded_over_devices(name):
-    """One device stands for many: the types of values that vary over a mesh are checked all the same."""
+    """One device stands for many: the program must sum the loss and the gradient of each parameter all the same."""
     layer = layer_of(name)
     params, static = eqx.partition(layer, eqx.is_array)
     mesh = jax.make_mesh((1,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -291,6 +293,8 @@ def test_a_batch_may_be_sharded_over_devices(name):
         out_specs=everywhere,
     )
     x = samples_for(layer)
+    program = str(jax.make_jaxpr(jax.grad(sharded))(params, x))
+    assert len(re.findall(r"= psum\w*\[", program)) == 1 + len(jax.tree.leaves(params))
     found, wanted = (jax.jit(jax.grad(f, (0, 1)))(params, x) for f in (sharded, loss))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
