@@ -94,13 +94,18 @@ def pad_nonzero(
         )
     if degree is not None:
         x = check_inexact("x", x)
-    zeros = []
+    zeros, copied = [], {}
     for axis, (low, high), mode in zip(axes, widths, _modes_with_free(modes, len(axes), degree), strict=True):
+        missing = (0, 0)
         if degree is None or mode == "periodic" or (reflect and mode != "free"):
-            x, missing = _mirror(x, low, high, mode, axis, reflect)
+            runs, missing = _runs(x.shape[axis], low, high, mode, reflect)
+            if len(runs) > 1:
+                copied[axis - x.ndim] = runs
         else:
-            x, missing = _extrapolate(x, low, high, mode, axis, degree), (0, 0)
+            x = _extrapolate(x, low, high, mode, axis, degree)
         zeros.append(missing)
+    if copied:
+        x = extend_p.bind(x, axes=tuple(copied), runs=tuple(copied.values()))
     return x, tuple(zeros)
 
 
@@ -135,26 +140,18 @@ class _Run(NamedTuple):
         return min(ends), max(ends) + 1
 
 
-def _mirror(x: Array, low: int, high: int, mode: AxisMode, axis: int, reflect: bool) -> tuple[Array, tuple[int, int]]:
-    """Ghosts that are copies, mirror images or zeros; zeros at the outside are left to the caller."""
-    runs = list(_runs(x.shape[axis], low, high, mode, reflect))
-    zeros_low = runs.pop(0).length if runs[0].sign == 0 else 0
-    zeros_high = runs.pop().length if runs[-1].sign == 0 else 0
-    if len(runs) > 1:
-        x = extend_p.bind(x, axis=axis - x.ndim, runs=tuple(runs))
-    return x, (zeros_low, zeros_high)
-
-
 # A linear map and its transpose, each a primitive of JAX. From slices and a concatenation JAX would make the sum of one
-# array of full size per slice: 4 times slower in 3D, in several times the memory. The axis counts from the end, where
-# `vmap` adds none.
+# array of full size per slice: 4 times slower in 3D, in several times the memory. Axes count from the end, where `vmap`
+# adds none.
 
 extend_p, fold_p = Primitive("extend"), Primitive("fold")
 
 
-def _extend(x: Array, *, axis: int, runs: tuple[_Run, ...]) -> Array:
-    """One run after the other."""
-    return jnp.concatenate([_piece(x, run, axis % x.ndim) for run in runs], axis)
+def _extend(x: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...]) -> Array:
+    """Along each axis one run after the other."""
+    for axis, parts in zip(axes, runs, strict=True):
+        x = jnp.concatenate([_piece(x, run, axis % x.ndim) for run in parts], axis)
+    return x
 
 
 def _piece(x: Array, run: _Run, axis: int) -> Array:
@@ -170,21 +167,48 @@ def _piece(x: Array, run: _Run, axis: int) -> Array:
     return piece if run.sign == 1 else run.sign * piece
 
 
-def _fold(y: Array, *, axis: int, runs: tuple[_Run, ...]) -> Array:
-    """Each point gets the sum of its copies, section by section between the ends of runs."""
+def _fold(y: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...]) -> Array:
+    """Each point gets the sum of its copies."""
+    for axis, parts in reversed(list(zip(axes, runs, strict=True))):
+        y = _folded(y, axis, parts)
+    return y
+
+
+FEW = 4
+"""So many ghosts of an axis are added one by one, in one pass without further memory, more of them in sections."""
+
+
+def _folded(y: Array, axis: int, runs: tuple[_Run, ...]) -> Array:
+    """Along one axis."""
+    axis %= y.ndim
     starts = np.cumsum([0, *(run.length for run in runs)])
     copies = [(run, int(start)) for run, start in zip(runs, starts, strict=False) if run.sign]
-    cuts = sorted({end for run, _ in copies for end in run.points})
+    whole = _Run(0, 1, _num_points(runs), 1)
+    ghosts = [copy for copy in copies if copy[0] != whole]
+    if len(ghosts) == len(copies) - 1 and sum(run.length for run, _ in ghosts) <= FEW:
+        (start,) = {start for run, start in copies if run == whole}
+        return _plus_ghosts(lax.slice_in_dim(y, start, start + whole.length, axis=axis), y, ghosts, axis)
 
+    # Between the ends of runs.
     def section(low: int, high: int) -> Array:
         parts = [
-            _copies(y, run, start, low, high, axis % y.ndim)
+            _copies(y, run, start, low, high, axis)
             for run, start in copies
             if run.points[0] <= low and high <= run.points[1]
         ]
         return sum(parts[1:], parts[0])
 
+    cuts = sorted({end for run, _ in copies for end in run.points})
     return jnp.concatenate([section(low, high) for low, high in pairwise(cuts)], axis)
+
+
+def _plus_ghosts(x: Array, y: Array, ghosts: Sequence[tuple[_Run, int]], axis: int) -> Array:
+    index, zero = lax.broadcasted_iota(np.int32, x.shape, axis), lax.full_like(x, 0)
+    for run, start in ghosts:
+        for i in range(run.length):
+            ghost = jnp.broadcast_to(lax.slice_in_dim(y, start + i, start + i + 1, axis=axis), x.shape)
+            x += run.sign * lax.select(index == run.start + run.step * i, ghost, zero)
+    return x
 
 
 def _copies(y: Array, run: _Run, start: int, low: int, high: int, axis: int) -> Array:
@@ -199,9 +223,10 @@ def _copies(y: Array, run: _Run, start: int, low: int, high: int, axis: int) -> 
     return piece if run.sign == 1 else run.sign * piece
 
 
-def _shape_with(length: Callable[..., int], x: Any, *, axis: int, runs: tuple[_Run, ...]) -> tuple[Any, ...]:
+def _shape_with(length: Callable[..., int], x: Any, *, axes: Any, runs: Any) -> tuple[Any, ...]:
     shape = list(x.shape)
-    shape[axis] = length(runs)
+    for axis, parts in zip(axes, runs, strict=True):
+        shape[axis] = length(parts)
     return tuple(shape)
 
 
@@ -226,19 +251,24 @@ batching.primitive_batchers[fold_p] = partial(_batch, fold_p)
 
 
 @cache
-def _runs(num_points: int, low: int, high: int, mode: AxisMode, reflect: bool) -> tuple[_Run, ...]:
-    """A padded axis as few runs of consecutive points."""
+def _runs(
+    num_points: int, low: int, high: int, mode: AxisMode, reflect: bool
+) -> tuple[tuple[_Run, ...], tuple[int, int]]:
+    """A padded axis as few runs of consecutive points, without the zeros at its ends, and how many these are."""
     interior = _Run(0, 1, num_points, 1)
-    runs = [[], []]
-    for side, positions in enumerate((range(-low, 0), range(num_points, num_points + high))):
+    sides = [[], []]
+    for side, positions in zip(sides, (range(-low, 0), range(num_points, num_points + high)), strict=True):
         for index, sign in (_source(p, num_points, mode, reflect) for p in positions):
-            last = runs[side][-1] if runs[side] else None
+            last = side[-1] if side else None
             step = index - (last.start + last.step * (last.length - 1)) if last else 0
             if last and last.sign == sign and (last.length == 1 or last.step == step) and abs(step) <= 1:
-                runs[side][-1] = _Run(last.start, step, last.length + 1, sign)
+                side[-1] = _Run(last.start, step, last.length + 1, sign)
             else:
-                runs[side].append(_Run(index, 0, 1, sign))
-    return (*runs[0], interior, *runs[1])
+                side.append(_Run(index, 0, 1, sign))
+    runs = [*sides[0], interior, *sides[1]]
+    zeros_low = runs.pop(0).length if runs[0].sign == 0 else 0
+    zeros_high = runs.pop().length if runs[-1].sign == 0 else 0
+    return tuple(runs), (zeros_low, zeros_high)
 
 
 def _source(position: int, num_points: int, mode: AxisMode, reflect: bool) -> tuple[int, int]:
