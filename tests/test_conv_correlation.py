@@ -1,6 +1,7 @@
 """The trilinear form behind all learnable maps: its three derivatives on every backend, and what JAX makes of them."""
 
 import re
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filled import filled
-from pdequinox.conv import PhysicsConv, PhysicsConvTranspose, PointwiseLinearConv, SpectralConv
+from pdequinox.conv import PhysicsConv, PhysicsConvTranspose, PointwiseLinearConv, SpectralConv, _lowering
 from pdequinox.conv._correlation import form
 from pdequinox.conv._lowering import Axis, lower, lower_on_cpu, shape_of
 
@@ -198,9 +199,35 @@ def test_what_is_for_cpus_stays_there(axes, result, platform):
     a, b = (given[slot] for slot in OPERANDS[result])
     exported = jax.export.export(jax.jit(lambda a, b: form(result, axes, a, b)), platforms=[platform])(a, b)
     text = exported.mlir_module()
-    assert "while" not in text and "HIGHEST" not in text
+    assert not any(word in text for word in ("while", "HIGHEST", "inlineable"))
     convolutions, products = text.count("stablehlo.convolution"), text.count("stablehlo.dot_general")
     assert (convolutions, products) == ((0, 1) if all(axis.is_pointwise for axis in axes) else (1, 0))
+
+
+@pytest.mark.parametrize("result", OPERANDS)
+def test_on_a_cpu_a_map_is_one_call_that_stays_one(result):
+    axes = (Axis(6, 3, 4), Axis(5, 3, 3))
+    given = operands(axes)
+    a, b = (given[slot] for slot in OPERANDS[result])
+    program = jax.jit(lambda a, b: 2 * form(result, axes, a + 1, b))
+    lines = [line for line in program.lower(a, b).as_text().splitlines() if "inlineable" in line]
+    assert len(lines) == 1 and "call @" in lines[0]
+    (entry,) = (part for part in program.lower(a, b).compile().as_text().split("\n\n") if "ENTRY" in part)
+    assert "to_apply" in entry and "convolution" not in entry
+
+
+def test_the_gradient_by_a_kernel_takes_large_windows_sample_by_sample(monkeypatch, float64):
+    axes = (Axis(7, 3, 5), Axis(5, 3, 3))
+    given = operands(axes, samples=5, in_channels=17)
+    gradient = partial(lower_on_cpu, given["x"], given["y"], result="w", axes=axes, precision=None)
+    at_once = gradient()
+    assert "while" not in str(jax.make_jaxpr(gradient)()) and "scan" not in str(jax.make_jaxpr(gradient)())
+    monkeypatch.setattr(_lowering, "LARGE", 5 * 17 * 7 * 5 * 9 // 2 - 1)
+    jax.clear_caches()
+    assert "scan" in str(jax.make_jaxpr(gradient)())
+    np.testing.assert_allclose(gradient(), at_once, rtol=1e-12)
+    monkeypatch.undo()
+    jax.clear_caches()
 
 
 def test_operands_that_do_not_fit_are_refused():
