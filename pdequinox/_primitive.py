@@ -19,15 +19,22 @@ def define(
     *,
     on_cpu: Callable[..., Array] | None = None,
 ) -> None:
-    """Let `primitive` be computed by `function`, or by `on_cpu` there; its result has the dtype of its operands.
+    """Let `primitive` be computed by `function`, or by `on_cpu` on one; its result has the dtype of its operands.
 
-    `shape` takes the operands' types and the options, the functions take arrays and the options.
+    `shape` takes the operands' types and the options, the functions take arrays and the options. Where XLA splits
+    arrays over several devices by itself, `function` it is on CPUs too: a loop over a split axis would gather it.
     """
     primitive.def_abstract_eval(lambda *types, **options: types[0].update(shape=shape(*types, **options)))
     primitive.def_impl(partial(xla.apply_primitive, primitive))
     mlir.register_lowering(primitive, _rule(function))
     if on_cpu is not None:
-        mlir.register_lowering(primitive, _rule(on_cpu), platform="cpu")
+        alone, split = _rule(on_cpu), _rule(function)
+
+        def rule(context: Any, *operands: Any, **options: Any) -> Any:
+            num_devices = getattr(context.module_context.axis_context, "num_devices", 1)
+            return (alone if num_devices == 1 else split)(context, *operands, **options)
+
+        mlir.register_lowering(primitive, rule, platform="cpu")
 
 
 def alike(a: Array, b: Array) -> tuple[Array, Array]:

@@ -102,6 +102,17 @@ def test_pad_is_linear_and_its_gradient_is_its_transpose(mode, low, high, float6
     np.testing.assert_allclose(transpose(y)[0], y @ matrix, rtol=1e-13, atol=1e-14)
 
 
+def test_the_gradient_of_several_axes_is_the_transpose_too(float64):
+    modes, widths, shape = ("cell-dirichlet", "periodic", "neumann"), [(1, 2), (3, 3), (0, 1)], (4, 3, 5)
+    x = jnp.asarray(varied(2, *shape))
+    matrices = [extension_matrix(n, *width, mode) for n, width, mode in zip(shape, widths, modes, strict=True)]
+    value, transpose = jax.vjp(lambda u: pad(u, widths, modes), x)
+    np.testing.assert_allclose(value, np.einsum("cxyz,ax,by,dz->cabd", x, *matrices), rtol=1e-13, atol=1e-14)
+    y = jnp.asarray(varied(*value.shape))
+    wanted = np.einsum("cabd,ax,by,dz->cxyz", y, *matrices)
+    np.testing.assert_allclose(transpose(y)[0], wanted, rtol=1e-13, atol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.int32])
 def test_pad_keeps_the_dtype(dtype):
     x = jnp.asarray([[1, 2, 4]], dtype)

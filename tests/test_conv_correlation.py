@@ -1,6 +1,9 @@
 """The trilinear form behind all learnable maps: its three derivatives on every backend, and what JAX makes of them."""
 
+import os
 import re
+import subprocess
+import sys
 from functools import partial
 
 import equinox as eqx
@@ -204,40 +207,68 @@ def test_what_is_for_cpus_stays_there(axes, result, platform):
     assert (convolutions, products) == ((0, 1) if all(axis.is_pointwise for axis in axes) else (1, 0))
 
 
-CALLED = [("y", 1, False), ("y", 20, True), ("x", 1, True), ("w", 1, True)]
+PLAIN, STRIDED, LONG = Axis(6, 3, 4), Axis(9, 3, 4, stride=2), Axis(33, 3, 16, stride=2)
+CALLED = {
+    "y": ("y", (PLAIN, PLAIN), 2, 1, False),
+    "y, large kernel": ("y", (PLAIN, PLAIN), 2, 20, True),
+    "y, large samples": ("y", (Axis(70, 3, 68), Axis(70, 3, 68)), 2, 14, True),
+    "y, 3D": ("y", (PLAIN, PLAIN, PLAIN), 2, 1, True),
+    "x": ("x", (PLAIN, PLAIN), 2, 1, True),
+    "x, strided": ("x", (LONG, LONG), 2, 1, False),
+    "x, strided, large kernel": ("x", (STRIDED, STRIDED), 2, 1, True),
+    "w": ("w", (PLAIN, PLAIN), 2, 1, True),
+    "few rows": ("y", (), 2, 3, False),
+    "many rows": ("y", (), 7, 3, True),
+}
 
 
-@pytest.mark.parametrize(("result", "channels", "apart"), CALLED, ids=["y", "y, large kernel", "x", "w"])
-def test_on_a_cpu_a_map_may_be_one_call_that_stays_one(result, channels, apart):
-    axes = (Axis(6, 3, 4), Axis(5, 3, 3))
-    given = operands(axes, out_channels=channels)
-    a, b = (given[slot] for slot in OPERANDS[result])
+@pytest.mark.parametrize(("result", "axes", "samples", "channels", "apart"), CALLED.values(), ids=CALLED)
+def test_on_a_cpu_a_map_may_be_one_call_that_stays_one(result, axes, samples, channels, apart):
+    given = operands(axes, () if axes else (5,), samples=samples, in_channels=17, out_channels=channels)
     program = jax.jit(lambda a, b: 2 * form(result, axes, a + 1, b))
-    marked = [line for line in program.lower(a, b).as_text().splitlines() if "inlineable" in line]
-    assert len(marked) == apart and all("call @" in line for line in marked)
-    (entry,) = (part for part in program.lower(a, b).compile().as_text().split("\n\n") if "ENTRY" in part)
-    assert (" call(" in entry) == apart
+    lowered = program.lower(*(given[slot].astype(np.float32) for slot in OPERANDS[result]))
+    calls = re.findall(r"call @(?:_one_convolution|_product)\(.*inlineable", lowered.as_text())
+    assert len(calls) == apart
+    (entry,) = (part for part in lowered.compile().as_text().split("\n\n") if "ENTRY" in part)
+    assert ("inlineable" in entry) == apart
+
+
+@pytest.fixture
+def one_by_one_above(monkeypatch):
+    """Set the size of a sample above which samples are taken one by one."""
+
+    def limit(size):
+        monkeypatch.setattr(_lowering, "SAMPLE", size)
+        jax.clear_caches()
+
+    yield limit
+    jax.clear_caches()
 
 
 @pytest.mark.parametrize("result", ["y", "w"])
-def test_a_2d_convolution_takes_large_samples_one_by_one(result, monkeypatch, float64):
-    axes = (Axis(7, 3, 5), Axis(5, 3, 3))
+@pytest.mark.parametrize(
+    "axes", [(Axis(7, 3, 5), Axis(5, 3, 3)), (Axis(9, 3, 3, stride=3), Axis(9, 2, 3, 2, 3, -1))], ids=["plain", "other"]
+)
+def test_a_2d_convolution_takes_large_samples_one_by_one(result, axes, one_by_one_above, float64):
     given = operands(axes, samples=5, in_channels=17)
     a, b = (given[slot] for slot in OPERANDS[result])
     mapped = partial(lower_on_cpu, a, b, result=result, axes=axes, precision=None)
-
-    def has_loop():
-        jax.clear_caches()
-        return "scan" in str(jax.make_jaxpr(mapped)())
-
-    monkeypatch.setattr(_lowering, "SAMPLE", 17 * 7 * 5)
-    assert not has_loop()
+    size = 17 * axes[0].points * axes[1].points
+    one_by_one_above(size)
+    assert "scan" not in str(jax.make_jaxpr(mapped)())
     at_once = mapped()
-    monkeypatch.setattr(_lowering, "SAMPLE", 17 * 7 * 5 - 1)
-    assert has_loop()
-    np.testing.assert_allclose(mapped(), at_once, rtol=1e-12)
-    monkeypatch.undo()
-    jax.clear_caches()
+    one_by_one_above(size - 1)
+    assert "scan" in str(jax.make_jaxpr(mapped)())
+    np.testing.assert_allclose(mapped(), at_once, rtol=1e-12, atol=1e-12)
+
+
+def test_no_outputs_along_an_axis_are_no_outputs():
+    axes = (Axis(2, 3, 0), Axis(5, 3, 3))
+    given = operands(axes)
+    assert [form(r, axes, *(given[slot] for slot in OPERANDS[r])).shape for r in OPERANDS] == [
+        given[r].shape for r in OPERANDS
+    ]
+    assert not jnp.any(form("x", axes, given["w"], given["y"]))
 
 
 def test_operands_that_do_not_fit_are_refused():
@@ -335,3 +366,25 @@ def test_a_batch_may_be_sharded_over_devices(name):
     found, wanted = (jax.jit(jax.grad(f, (0, 1)))(params, x) for f in (sharded, loss))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_arrays_that_xla_splits_stay_split():
+    """On two CPUs a convolution of a split batch needs nothing of the other, its gradients one sum."""
+    code = """
+import jax, jax.numpy as jnp
+from pdequinox.conv._correlation import form
+from pdequinox.conv._lowering import Axis
+
+axes = (Axis(70, 3, 68),) * 2
+mesh = jax.make_mesh((2,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
+split, whole = (jax.NamedSharding(mesh, jax.P(*names)) for names in (["b"], []))
+x = jax.device_put(jnp.ones((4, 17, 70, 70)), split)
+w = jax.device_put(jnp.ones((2, 17, 3, 3)), whole)
+y = jax.device_put(jnp.ones((4, 2, 68, 68)), split)
+for result, a, b in (("y", x, w), ("x", w, y), ("w", x, y)):
+    text = jax.jit(lambda a, b: form(result, axes, a, b)).lower(a, b).compile().as_text()
+    print(result, text.count(" all-gather("), text.count(" all-reduce("))
+"""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["y 0 0", "x 0 0", "w 0 1"]

@@ -175,7 +175,7 @@ def _fold(y: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...]
 
 
 FEW = 4
-"""So many ghosts of an axis are added one by one, in one pass without further memory, more of them in sections."""
+"""So many ghosts, zeros aside, are added to an axis one by one, without further memory; more of them in sections."""
 
 
 def _folded(y: Array, axis: int, runs: tuple[_Run, ...]) -> Array:

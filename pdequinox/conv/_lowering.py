@@ -5,14 +5,14 @@ fast path and others, four to fifty times slower (one core of a Zen 4, jax 0.10;
 
 - In a loop XLA does not bring convolutions into the layout that the fast path needs. So all are written in this
   layout, channels last: in a `lax.scan` 9 times faster, elsewhere the same.
-- Products of matrices, most convolutions: calls that XLA does not merge with what stands around them. Gradients of
-  U-Nets so take 0.9 times the time, three quarters of the memory in 2D and 0.6 in 3D. Merged are forward passes with
-  small kernels: by themselves they would take 1.1 times the time, a network with Dirichlet edges 1.2 times.
+- Most convolutions, and products of the matrices of modes, are calls that XLA does not merge with what stands around.
+  Gradients of U-Nets so take 0.9 times the time, three quarters of the memory in 2D and 0.6 in 3D. Merged are forward
+  passes with small kernels in 1D and 2D: by themselves they would take 1.1 times the time. `_stands_apart` decides.
 - A 2D convolution without window padding goes through a workspace as large as its input times the number of taps,
   which is paged in anew at every call if it exceeds 32 MB. With padding it does not. So pad by one more output, and
   drop that: 4 times faster.
-- Such a convolution with samples of more than 256 KB runs over one after the other, which then stay in the processor's
-  cache: a ResNet of 64 x 64 points 1.2 times faster. The gradient by the kernel so keeps its workspace small: 4 times.
+- Such a convolution, and the gradient by its kernel, takes samples of more than 256 KB one after the other, which then
+  stay in the processor's cache: a ResNet of 64 x 64 points 1.2 times faster. The gradient's workspace remains small.
 - 3D convolutions have no fast path. A loop over the planes of the result adds up 2D ones, in little memory: 4 times
   faster; with dilation 20 times, the gradient by the input of a strided one 50 times.
 - One matrix for all points is a batch of products with that matrix: 2 to 5 times faster than one product.
@@ -107,7 +107,7 @@ def _lower(
 ) -> Array:
     """By the kind of the map: a matrix each, one matrix for all points (which are one axis then), or a convolution."""
     shape = shape_of(result, axes, a, b)
-    if 0 in (*a.shape, *b.shape):
+    if 0 in (*a.shape, *b.shape, *shape):
         return jnp.zeros(shape, a.dtype)
     if not axes:
         return matrices(a, b, result, precision)
@@ -176,16 +176,17 @@ def _transposed(matrix: Array) -> Array:
 # On a CPU
 
 SAMPLE = 2**16
-"""Entries of a sample above which 2D convolutions are faster sample by sample: 256 KB in float32."""
+"""Entries of a sample, the input or the output, above which 2D convolutions are faster sample by sample: 256 KB."""
 
 LARGE = 2**22
-"""Entries of an array that, twice, no longer fit into the memory that the allocator keeps between calls: 32 MB."""
+"""Entries of modes' matrices that, twice, do not fit into the memory that the allocator keeps between calls: 32 MB."""
 
 
 def _apart(function: Callable[..., Array]) -> Callable[..., Array]:
     """`function` of two arrays and options, as a call that XLA does not merge with what stands around it."""
 
     @partial(jax.jit, static_argnums=2)
+    @wraps(function)
     def body(a: Array, b: Array, options: tuple[Any, ...]) -> Array:
         # The mark is on the call, not on what stands in it.
         with set_xla_metadata(inlineable=None):
@@ -210,8 +211,8 @@ def _each_convolution(
 ) -> Array:
     """One map after the other, in full precision whatever is asked for."""
     dtype, num_maps = a.dtype, len(shape) - 2 - len(axes)
-    w = {"y": b.shape, "x": a.shape, "w": shape}[result]
-    if num_maps and len(axes) == 2 and result != "w" and w[num_maps : num_maps + 2] == (1, 1):
+    w_shape = {"y": b.shape, "x": a.shape, "w": shape}[result]
+    if num_maps and len(axes) == 2 and result != "w" and w_shape[num_maps : num_maps + 2] == (1, 1):
         return _grouped_convolution(a, b, result, axes, shape, precision)
     a, b = (array.astype(accumulation_dtype(dtype)) for array in (a, b))
     if num_maps == 0:
@@ -223,10 +224,11 @@ def _each_convolution(
 
 
 def _stands_apart(a: Array, b: Array, result: str, axes: tuple[Axis, ...], shape: Sequence[Any]) -> bool:
-    """All but forward passes over all samples at once, with kernels smaller than a sample."""
+    """Whether a convolution is a call of its own: not in a forward pass with a kernel smaller than a sample."""
     if len(axes) > 2 or result == "w":
         return True
     if result == "x":
+        # With strides this is, for the most part, the forward pass of a transposed convolution, else a gradient.
         return all(axis.stride == 1 for axis in axes) or a.size > math.prod(b.shape[1:])
     return b.size > math.prod(a.shape[1:]) or _is_better_by_samples(axes, a.shape, shape)
 
@@ -396,7 +398,7 @@ def _in_fast_path(
 
 
 def _is_better_by_samples(axes: Sequence[Axis], x_shape: Sequence[Any], y_shape: Sequence[Any]) -> bool:
-    """Whether a convolution lays out windows, and one sample is as much as a processor keeps at hand."""
+    """Whether the forward pass lays out windows of large samples. The gradient by the kernel goes the same way."""
     if x_shape[0] == 1 or not _lays_out_windows([axis.padding for axis in axes], x_shape[1]):
         return False
     return max(math.prod(x_shape[1:]), math.prod(y_shape[1:])) > SAMPLE
