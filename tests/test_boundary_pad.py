@@ -134,6 +134,8 @@ def test_pad_refuses_bad_arguments():
         pad(x, [(1, 1), (1, 1)], ("periodic", "free"))
     with pytest.raises(ValueError, match=r"one entry per axis \(2\)"):
         pad(x, [(1, 1), (1, 1)], ("periodic",))
+    with pytest.raises(ValueError, match=r"`axes` must be different axes, got \[1, 1\]"):
+        pad(x, [(1, 1), (1, 1)], "periodic", [1, -2])
 
 
 def test_the_reference_extension_satisfies_the_conditions_that_define_it():

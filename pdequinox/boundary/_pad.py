@@ -57,8 +57,8 @@ def pad(
 
     **Returns:** `x` with each axis longer by its two widths, in the dtype of `x`.
 
-    **Raises:** `ValueError` for negative widths, a wrong number of them, a wrong mode, integers where a polynomial is
-    wanted, or fewer points than it needs.
+    **Raises:** `ValueError` for negative widths, a wrong number of them, an axis named twice, a wrong mode, integers
+    where a polynomial is wanted, or fewer points than it needs.
     """
     axes = tuple(range(1, x.ndim)) if axes is None else tuple(axes)
     x, zeros = pad_nonzero(x, widths, modes, axes, degree=degree, reflect=reflect)
@@ -87,6 +87,8 @@ def pad_nonzero(
     itself, without a copy.
     """
     axes = [axis % x.ndim for axis in axes]
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"`axes` must be different axes, got {axes}. Name each once, with all its ghosts.")
     if np.shape(widths) != (len(axes), 2) or np.min(widths, initial=0) < 0:
         raise ValueError(
             f"`widths` must be one pair of non-negative numbers per axis ({len(axes)}), got {widths!r}. "
