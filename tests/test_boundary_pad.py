@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdequinox.boundary import pad
+from pdequinox.boundary import _pad, pad
 from references import MODES, PAIRS, extension_at, extension_matrix, padded
 
 AXIS_MODES = (*MODES, *PAIRS)
@@ -100,6 +100,22 @@ def test_pad_is_linear_and_its_gradient_is_its_transpose(mode, low, high, float6
     matrix = extension_matrix(num_points, low, high, mode)
     np.testing.assert_allclose(value, x @ matrix.T, rtol=1e-14)
     np.testing.assert_allclose(transpose(y)[0], y @ matrix, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize(("platform", "selects"), [("cpu", True), ("cuda", False)])
+def test_only_a_cpu_adds_ghosts_one_by_one(platform, selects):
+    gradient = jax.jit(jax.grad(lambda u: jnp.sum(pad(u, [(1, 1)], "periodic") ** 2)))
+    text = gradient.trace(jnp.ones((2, 5))).lower(lowering_platforms=(platform,)).as_text()
+    assert ("stablehlo.select" in text) == selects
+
+
+@pytest.mark.parametrize("mode", AXIS_MODES, ids=str)
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (0, 2), (3, 1)])
+def test_both_ways_to_fold_agree(mode, low, high, float64):
+    runs, missing = _pad._runs(4, low, high, _pad.normalize_boundary_mode((mode,), 1)[0], False)
+    y = jnp.asarray(varied(2, 4 + low + high - sum(missing)))
+    ways = [_pad._fold(y, axes=(-1,), runs=(runs,), few=few) for few in (0, _pad.FEW)]
+    np.testing.assert_allclose(*ways, rtol=1e-14)
 
 
 def test_the_gradient_of_several_axes_is_the_transpose_too(float64):

@@ -169,25 +169,25 @@ def _piece(x: Array, run: _Run, axis: int) -> Array:
     return piece if run.sign == 1 else run.sign * piece
 
 
-def _fold(y: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...]) -> Array:
-    """Each point gets the sum of its copies."""
+FEW = 4
+"""So many ghosts, zeros aside, are on a CPU added to an axis one by one, without further memory; more in sections."""
+
+
+def _fold(y: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...], few: int = 0) -> Array:
+    """Each point gets the sum of its copies, up to `few` ghosts of an axis one by one."""
     for axis, parts in reversed(list(zip(axes, runs, strict=True))):
-        y = _folded(y, axis, parts)
+        y = _folded(y, axis, parts, few)
     return y
 
 
-FEW = 4
-"""So many ghosts, zeros aside, are added to an axis one by one, without further memory; more of them in sections."""
-
-
-def _folded(y: Array, axis: int, runs: tuple[_Run, ...]) -> Array:
+def _folded(y: Array, axis: int, runs: tuple[_Run, ...], few: int) -> Array:
     """Along one axis."""
     axis %= y.ndim
     starts = np.cumsum([0, *(run.length for run in runs)])
     copies = [(run, int(start)) for run, start in zip(runs, starts, strict=False) if run.sign]
     whole = _Run(0, 1, _num_points(runs), 1)
     ghosts = [copy for copy in copies if copy[0] != whole]
-    if len(ghosts) == len(copies) - 1 and sum(run.length for run, _ in ghosts) <= FEW:
+    if len(ghosts) == len(copies) - 1 and sum(run.length for run, _ in ghosts) <= few:
         (start,) = {start for run, start in copies if run == whole}
         return _plus_ghosts(lax.slice_in_dim(y, start, start + whole.length, axis=axis), y, ghosts, axis)
 
@@ -245,7 +245,7 @@ def _num_points(runs: tuple[_Run, ...]) -> int:
 
 
 define(extend_p, partial(_shape_with, _length), _extend)
-define(fold_p, partial(_shape_with, _num_points), _fold)
+define(fold_p, partial(_shape_with, _num_points), _fold, on_cpu=partial(_fold, few=FEW))
 ad.deflinear2(extend_p, lambda cotangent, _, **options: [fold_p.bind(cotangent, **options)])
 ad.deflinear2(fold_p, lambda cotangent, _, **options: [extend_p.bind(cotangent, **options)])
 batching.primitive_batchers[extend_p] = partial(_batch, extend_p)

@@ -356,8 +356,7 @@ def _taps(axes: Sequence[Axis], x: Array, y: Array) -> Array:
         )
     zero = jnp.zeros((x.shape[1], *(axis.taps for axis in axes), y.shape[1]), y.dtype)
     if by_samples:
-        add = lambda i, taps: taps + _taps(axes, _sample(x, i), _sample(y, i))  # noqa: E731
-        return lax.fori_loop(0, x.shape[0], add, zero)
+        return lax.fori_loop(0, x.shape[0], lambda i, taps: taps + _taps(axes, _sample(x, i), _sample(y, i)), zero)
     first, *rest = axes
 
     def add_plane(i: Array, taps: Array) -> Array:
