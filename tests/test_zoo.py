@@ -13,7 +13,7 @@ import pdequinox
 from filled import KEY, filled
 from pdequinox import arch
 from references import MODES
-from zoo import NUM_POINTS, ZOO
+from zoo import NUM_POINTS, TRAITS, ZOO
 
 MIXES = {1: ("neumann",), 2: ("periodic", "dirichlet"), 3: ["cell-neumann", "Periodic", "DIRICHLET"]}
 by_name = pytest.mark.parametrize("name", ZOO)
@@ -23,11 +23,11 @@ by_dimension = pytest.mark.parametrize("num_spatial_dims", [1, 2, 3])
 def modes_of(name, num_spatial_dims):
     """Every mode, a mode per axis, and, where there is no need for a basis, a mode per end."""
     pair = (("dirichlet", "cell-neumann"),) * num_spatial_dims
-    return [*MODES, MIXES[num_spatial_dims]] + [pair] * (name != "ClassicFNO")
+    return [*MODES, MIXES[num_spatial_dims]] + [pair] * (not TRAITS[name].needs_basis)
 
 
 def test_zoo_is_complete():
-    assert set(ZOO) == set(arch.__all__)
+    assert set(ZOO) == set(TRAITS) == set(arch.__all__)
 
 
 @by_name
@@ -95,9 +95,10 @@ def test_a_wrong_mode_is_refused_by_every_network(name, num_spatial_dims):
         ZOO[name](num_spatial_dims, 2, 3, boundary_mode=(("periodic", "neumann"),) * num_spatial_dims, key=KEY)
 
 
-def test_the_spectral_network_refuses_mixed_ends_by_name():
-    with pytest.raises(ValueError, match=r"same at both ends .*\('dirichlet', 'neumann'\) on axis 0"):
-        arch.ClassicFNO(1, 2, 3, boundary_mode=(("dirichlet", "neumann"),), key=KEY)
+@pytest.mark.parametrize("name", [name for name in ZOO if TRAITS[name].needs_basis])
+def test_the_spectral_networks_refuse_mixed_ends_by_name(name):
+    with pytest.raises(ValueError, match=r"same at both ends .*\('dirichlet', 'neumann'\)"):
+        ZOO[name](1, 2, 3, boundary_mode=(("dirichlet", "neumann"),), key=KEY)
 
 
 def test_the_dense_network_fits_one_grid():

@@ -8,10 +8,10 @@ import pytest
 from filled import apply, filled, jit
 from pdequinox import arch
 from references import MODES
-from zoo import ZOO
+from zoo import TRAITS, ZOO
 
-LOCAL = sorted(set(ZOO) - {"MLP"})
-STRIDES = {"ClassicUNet": 4, "ModernUNet": 4}
+SHIFTED = sorted(name for name in ZOO if TRAITS[name].shift is not None)
+MIRRORED = sorted(name for name in ZOO if TRAITS[name].centre is not None)
 
 
 def varied(*shape):
@@ -39,9 +39,9 @@ def mirrored(network, axis):
     return jax.tree_util.tree_map_with_path(mirror, network)
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("name", SHIFTED)
 def test_a_periodic_network_commutes_with_shifts_by_the_product_of_its_strides(name, float64):
-    stride = STRIDES.get(name, 1)
+    stride = TRAITS[name].shift
     network = filled(ZOO[name], 1, 2, 3, boundary_mode="periodic", activation=jnp.tanh)
     x = varied(2, 8)
     y, shifted = outputs(network, x, np.roll(x, stride, 1))
@@ -53,7 +53,7 @@ def test_a_periodic_network_commutes_with_shifts_by_the_product_of_its_strides(n
 
 @pytest.mark.parametrize("name", ["ConvNet", "ClassicUNet", "ClassicFNO"])
 def test_shifts_are_a_symmetry_of_the_periodic_axes_only(name, float64):
-    stride = STRIDES.get(name, 1)
+    stride = TRAITS[name].shift
     modes = ("periodic", "dirichlet")
     network = filled(ZOO[name], 2, 2, 3, boundary_mode=modes, activation=jnp.tanh)
     x = varied(2, 8, 8)
@@ -62,11 +62,14 @@ def test_shifts_are_a_symmetry_of_the_periodic_axes_only(name, float64):
     assert np.max(np.abs(across - np.roll(y, stride, 2))) > 1e-3
 
 
-@pytest.mark.parametrize("name", LOCAL)
-def test_a_periodic_network_commutes_with_reflections_about_a_point(name, float64):
-    """x -> -x keeps the point 0, which all coarse grids share; the sizes are multiples of the strides' product."""
+@pytest.mark.parametrize("name", MIRRORED)
+def test_a_periodic_network_commutes_with_reflections(name, float64):
+    """x -> -x keeps the point 0, which all coarse grids share, or the wall between two cells that all share.
+
+    The sizes are multiples of the strides' product.
+    """
     network = filled(ZOO[name], 1, 2, 3, boundary_mode="periodic", activation=jnp.tanh)
-    reflect = lambda u: np.roll(np.flip(u, 1), 1, 1)  # noqa: E731
+    reflect = lambda u: np.roll(np.flip(u, 1), TRAITS[name].centre == "point", 1)  # noqa: E731
     x = varied(2, 8)
     (y,), (of_reflected, unturned) = (
         outputs(network, x),
@@ -76,12 +79,13 @@ def test_a_periodic_network_commutes_with_reflections_about_a_point(name, float6
     assert np.max(np.abs(unturned - reflect(y))) > 1e-3
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("name", MIRRORED)
 def test_a_bounded_network_commutes_with_the_reflection_of_the_domain(name, float64):
-    """Both ends of every grid of the hierarchy are grid points: P m + 1 points, where P is the product of strides."""
-    for mode in ("dirichlet", "cell-neumann") if name in STRIDES else MODES[1:]:
+    """The ends of every grid of the hierarchy are grid points (P m + 1 points, where P is the product of strides) or
+    walls of cells (P m points)."""
+    for mode in ("dirichlet", "cell-neumann") if TRAITS[name].shift != 1 else MODES[1:]:
         network = filled(ZOO[name], 1, 2, 3, boundary_mode=mode, activation=jnp.tanh)
-        x = varied(2, 9)
+        x = varied(2, 9 if TRAITS[name].centre == "point" else 8)
         (y,), (of_reflected,) = outputs(network, x), outputs(mirrored(network, 0), np.flip(x, 1))
         np.testing.assert_allclose(of_reflected, np.flip(y, 1), atol=1e-10)
 

@@ -16,7 +16,7 @@ import pytest
 import pdequinox
 from filled import apply, filled, jit
 from references import MODES
-from zoo import NUM_POINTS, ZOO
+from zoo import NUM_POINTS, TRAITS, ZOO
 
 by_name = pytest.mark.parametrize("name", ZOO)
 
@@ -25,9 +25,6 @@ DTYPES = (jnp.float32, jnp.float64, jnp.bfloat16)
 MIX = {1: ("neumann",), 2: ("periodic", "dirichlet"), 3: ("cell-neumann", "periodic", "dirichlet")}
 COVER = itertools.cycle(itertools.product((*MODES, "mix", "ends"), DTYPES))
 CASES = [(name, d, *next(COVER)) for name, d in itertools.product(ZOO, (1, 2, 3))]
-
-# Leaves that get no gradient by design, with the reason.
-WITHOUT_GRADIENT = {}
 
 
 def varied(*shape):
@@ -45,7 +42,7 @@ value_and_grad = jit(jax.value_and_grad(loss))
 def test_every_leaf_gets_a_finite_gradient_that_is_not_zero(name, num_spatial_dims, mode, dtype):
     if mode == "ends":
         mode = (("dirichlet", "neumann"),) * num_spatial_dims
-    if mode == "mix" or (name == "ClassicFNO" and not isinstance(mode, str)):
+    if mode == "mix" or (TRAITS[name].needs_basis and not isinstance(mode, str)):
         mode = MIX[num_spatial_dims]
     spatial = (NUM_POINTS,) * num_spatial_dims
     with jax.enable_x64(dtype == jnp.float64):
@@ -63,7 +60,7 @@ def test_every_leaf_gets_a_finite_gradient_that_is_not_zero(name, num_spatial_di
         values = np.asarray(leaf, np.float64)
         assert np.all(np.isfinite(values)), jax.tree_util.keystr(path)
         is_zero = not np.any(values)
-        assert is_zero == ((name, jax.tree_util.keystr(path)) in WITHOUT_GRADIENT), jax.tree_util.keystr(path)
+        assert is_zero == (jax.tree_util.keystr(path) in TRAITS[name].without_gradient), jax.tree_util.keystr(path)
 
 
 @by_name

@@ -1,5 +1,6 @@
-"""One table of constructors that the tests of all networks are driven by."""
+"""One table of constructors that the tests of all networks are driven by, and what is true of each."""
 
+import dataclasses
 from functools import partial
 
 from pdequinox import arch
@@ -15,4 +16,27 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Traits:
+    """What the tests may expect of a network of the table."""
+
+    needs_basis: bool = False
+    """Two different ends of an axis are refused by name."""
+    shift: int | None = 1
+    """The shifts of a periodic axis that the network commutes with, in points; `None`: none."""
+    centre: str | None = "point"
+    """What the reflections that the network commutes with (when its kernels are turned around) leave in place: a
+    "point" shared by all grids, or the middle between two, a "cell" wall. `None`: none, or weights of another form."""
+    without_gradient: tuple[str, ...] = ()
+    """Leaves that get no gradient by design, as `jax.tree_util.keystr` writes their paths."""
+
+
+TRAITS = {name: Traits() for name in ZOO} | {
+    "MLP": Traits(shift=None, centre=None),
+    "ClassicUNet": Traits(shift=4),
+    "ModernUNet": Traits(shift=4),
+    "ClassicFNO": Traits(needs_basis=True),
 }

@@ -2,6 +2,7 @@
 
 from ._activation import as_activation
 from ._base_block import Block, BlockFactory, factory_of
+from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
 from ._classic_res_block import ClassicResBlock, ClassicResBlockFactory
 from ._classic_spectral_block import ClassicSpectralBlock, ClassicSpectralBlockFactory
@@ -11,10 +12,13 @@ from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
+from ._norm import make_norm
 
 __all__ = [
     "Block",
     "BlockFactory",
+    "ChannelMLPBlock",
+    "ChannelMLPBlockFactory",
     "ClassicDoubleConvBlock",
     "ClassicDoubleConvBlockFactory",
     "ClassicResBlock",
@@ -35,4 +39,5 @@ __all__ = [
     "ModernResBlockFactory",
     "as_activation",
     "factory_of",
+    "make_norm",
 ]

@@ -10,7 +10,8 @@ from jaxtyping import PRNGKeyArray
 from ..boundary import BoundaryMode
 from ..conv import GroupNorm, PhysicsConv, PointwiseLinearConv, ReceptiveField, sum_receptive_fields
 from ._activation import as_activation
-from ._base_block import Block, norm_or_identity
+from ._base_block import Block
+from ._norm import make_norm
 
 
 class AbstractResBlock(Block):
@@ -49,7 +50,7 @@ class AbstractResBlock(Block):
             zero_bias_init=zero_bias_init,
             boundary_mode=boundary_mode,
         )
-        norm = partial(norm_or_identity, use_norm, num_groups)
+        norm = partial(make_norm, "group" if use_norm else None, num_groups=num_groups)
         first_normed = in_channels if norms_come_first else out_channels
         self.conv_1 = conv(in_channels, out_channels, key=key_1)
         self.norm_1 = norm(first_normed)

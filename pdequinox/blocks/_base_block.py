@@ -10,7 +10,7 @@ import equinox as eqx
 from jaxtyping import Array, PRNGKeyArray
 
 from ..boundary import BoundaryMode
-from ..conv import GroupNorm, ReceptiveField
+from ..conv import ReceptiveField
 
 _SHARED = {"num_spatial_dims", "in_channels", "out_channels", "activation", "boundary_mode", "key"}
 
@@ -78,8 +78,3 @@ def factory_of(block: type) -> Callable[..., Callable]:
     factory.__doc__ = f"A factory of [`pdequinox.blocks.{block.__name__}`][] with these options."
     factory.__signature__ = options  # type: ignore[attr-defined]
     return factory
-
-
-def norm_or_identity(use_norm: bool, num_groups: int, channels: int) -> GroupNorm | eqx.nn.Identity:
-    """A group norm, or nothing."""
-    return GroupNorm(num_groups, channels) if use_norm else eqx.nn.Identity()

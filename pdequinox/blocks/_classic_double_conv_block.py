@@ -11,7 +11,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..boundary import BoundaryMode
 from ..conv import GroupNorm, PhysicsConv, ReceptiveField, sum_receptive_fields
 from ._activation import as_activation
-from ._base_block import Block, factory_of, norm_or_identity
+from ._base_block import Block, factory_of
+from ._norm import make_norm
 
 
 class ClassicDoubleConvBlock(Block):
@@ -58,11 +59,12 @@ class ClassicDoubleConvBlock(Block):
             zero_bias_init=zero_bias_init,
             boundary_mode=boundary_mode,
         )
+        norm = partial(make_norm, "group" if use_norm else None, num_groups=num_groups)
         key_1, key_2 = jr.split(key)
         self.conv_1 = conv(in_channels, out_channels, key=key_1)
-        self.norm_1 = norm_or_identity(use_norm, num_groups, out_channels)
+        self.norm_1 = norm(out_channels)
         self.conv_2 = conv(out_channels, out_channels, key=key_2)
-        self.norm_2 = norm_or_identity(use_norm, num_groups, out_channels)
+        self.norm_2 = norm(out_channels)
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:

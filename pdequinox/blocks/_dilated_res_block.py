@@ -1,6 +1,7 @@
 """The dilated residual block (Stachenfeld et al., 2022)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -11,7 +12,8 @@ from jaxtyping import Array, PRNGKeyArray
 from ..boundary import BoundaryMode
 from ..conv import GroupNorm, PhysicsConv, PointwiseLinearConv, ReceptiveField, sum_receptive_fields
 from ._activation import as_activation
-from ._base_block import Block, factory_of, norm_or_identity
+from ._base_block import Block, factory_of
+from ._norm import make_norm
 
 
 class DilatedResBlock(Block):
@@ -62,8 +64,9 @@ class DilatedResBlock(Block):
                 "Give the dilation of each convolution."
             )
         *keys, bypass_key = jr.split(key, len(dilation_rates) + 1)
+        norm = partial(make_norm, "group" if use_norm else None, num_groups=num_groups)
         channels = (in_channels,) + (out_channels,) * len(dilation_rates)
-        self.norm_layers = tuple(norm_or_identity(use_norm, num_groups, c) for c in channels[:-1])
+        self.norm_layers = tuple(norm(c) for c in channels[:-1])
         self.conv_layers = tuple(
             PhysicsConv(
                 num_spatial_dims,
@@ -85,7 +88,7 @@ class DilatedResBlock(Block):
             self.bypass_conv = PointwiseLinearConv(
                 num_spatial_dims, in_channels, out_channels, use_bias, zero_bias_init=zero_bias_init, key=bypass_key
             )
-            self.bypass_norm = norm_or_identity(use_norm, num_groups, in_channels)
+            self.bypass_norm = norm(in_channels)
 
     def __call__(self, x: Array) -> Array:
         bypass = self.bypass_conv(self.bypass_norm(x))
