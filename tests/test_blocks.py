@@ -18,6 +18,8 @@ from references import MODES
 SHARED = {"num_spatial_dims", "in_channels", "out_channels", "activation", "boundary_mode", "key"}
 NAMES = [name for name in blocks.__all__ if name.endswith("Block") and name != "Block"]
 by_name = pytest.mark.parametrize("name", NAMES)
+WITHOUT_PARAMETERS = {"MaxPoolBlock"}
+with_parameters = pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_PARAMETERS])
 
 
 def pair(name):
@@ -67,7 +69,7 @@ def square(x):
     return x**2
 
 
-@by_name
+@with_parameters
 def test_factories_and_what_they_make_can_be_pickled(name):
     _, factory = pair(name)
     assert pickle.loads(pickle.dumps(factory)) is factory
@@ -85,9 +87,9 @@ def test_factories_and_what_they_make_can_be_pickled(name):
 def test_every_block_maps_every_mode(name, num_spatial_dims):
     block, _ = pair(name)
     shape = (6,) * num_spatial_dims
-    expected = {"LinearConvDownBlock": 3, "LinearConvUpBlock": 12}.get(name, 6)
+    expected = {"LinearConvDownBlock": 3, "LinearConvUpBlock": 12, "MaxPoolBlock": 3}.get(name, 6)
     mix = {1: "cell-neumann", 2: ("periodic", "dirichlet"), 3: ("periodic", "neumann", "cell-dirichlet")}
-    for channels in [(4, 4), (2, 4)]:
+    for channels in [(4, 4), *[(2, 4)] * (name not in WITHOUT_PARAMETERS)]:
         for mode in (*MODES, mix[num_spatial_dims]):
             built = eqx.filter_eval_shape(
                 functools.partial(block, num_spatial_dims, *channels, activation=jnp.tanh, boundary_mode=mode), key=KEY
@@ -105,7 +107,7 @@ def test_every_block_refuses_wrong_modes(name):
         pair(name)[0](2, 2, 3, activation=jnp.tanh, boundary_mode=("neumann",), key=KEY)
 
 
-@by_name
+@with_parameters
 def test_no_factory_has_lost_zero_bias_init(name):
     block = pair(name)[1](zero_bias_init=True)(1, 2, 3, activation=jnp.tanh, boundary_mode="neumann", key=KEY)
     biases = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(block) if path[-1].name == "bias"]
@@ -157,6 +159,38 @@ def test_the_up_block_takes_output_padding_at_the_call():
     block = filled(blocks.LinearConvUpBlock, 1, 2, 3, boundary_mode="neumann")
     assert block(jnp.ones((2, 4))).shape == (3, 8)
     assert block(jnp.ones((2, 4)), output_padding=0).shape == (3, 7)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pooling_takes_the_largest_of_each_box_and_fills_up_the_last_by_the_mode(mode):
+    x = np.random.default_rng(0).standard_normal((2, 5, 4)) - 3
+    y = blocks.MaxPoolBlock(2, 2, 2, factor=(2, 4), boundary_mode=mode, key=KEY)(jnp.asarray(x))
+    ghost = {"periodic": x[:, 0], "dirichlet": 0 * x[:, 0], "neumann": x[:, 3], "cell-dirichlet": -x[:, 4]}
+    last = np.maximum(x[:, 4], ghost.get(mode, x[:, 4])).max(1)
+    expected = np.stack([x[:, :2].max((1, 2)), x[:, 2:4].max((1, 2)), last], 1)[..., None]
+    np.testing.assert_allclose(y, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"`out_channels` must equal `in_channels` \(2\) when pooling, got 3"):
+        blocks.MaxPoolBlock(2, 2, 3, boundary_mode=mode, key=KEY)
+
+
+@pytest.mark.parametrize("use_norm", [True, False])
+def test_a_modern_spectral_block_is_a_modern_residual_block_with_spectral_layers(use_norm, float64):
+    block = filled(
+        blocks.ModernSpectralBlock,
+        1,
+        2,
+        3,
+        num_modes=2,
+        use_norm=use_norm,
+        activation=jnp.tanh,
+        boundary_mode="neumann",
+    )
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 7)))
+    layer = lambda conv, u: conv.spectral_conv(u) + conv.by_pass_conv(u)  # noqa: E731
+    y = layer(block.conv_1, jnp.tanh(block.norm_1(x)))
+    y = layer(block.conv_2, jnp.tanh(block.norm_2(y)))
+    np.testing.assert_allclose(apply(block, x), y + block.bypass_conv(x), atol=1e-12)
+    assert block.bypass_conv.bias is not None and isinstance(block.bypass_norm, eqx.nn.Identity)
 
 
 def test_a_dilated_block_needs_a_rate():

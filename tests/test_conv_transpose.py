@@ -139,3 +139,41 @@ def test_output_padding_is_not_negative_and_has_one_entry_per_axis():
     layer = filled(PhysicsConvTranspose, 1, 2, 3, 3, 2, 1, boundary_mode="periodic")
     with pytest.raises(ValueError, match=r"`output_padding` must be one integer or one per axis \(1\)"):
         layer(jnp.ones((2, 4)), output_padding=(0, 1))
+
+
+def test_two_taps_fill_the_two_cells_of_a_coarse_cell(float64):
+    layer = filled(PhysicsConvTranspose, 1, 1, 1, 2, 2, 1, use_bias=False, alignment="cell", boundary_mode="dirichlet")
+    layer = eqx.tree_at(lambda c: c.weight, layer, jnp.array([[[3.0, 2.0]]]))
+    np.testing.assert_array_equal(layer(jnp.array([[1.0, 10.0, 100.0]]))[0], [2, 3, 20, 30, 200, 300])
+
+
+@pytest.mark.parametrize("mode", ["periodic", "cell-dirichlet", "cell-neumann"])
+def test_four_taps_interpolate_cells(mode, float64):
+    """Three quarters of the nearest coarse cell, one of the next: exact for linear functions, and at walls by mode."""
+    layer = filled(PhysicsConvTranspose, 1, 1, 1, 4, 2, 1, use_bias=False, alignment="cell", boundary_mode=mode)
+    layer = eqx.tree_at(lambda c: c.weight, layer, jnp.array([[[0.25, 0.75, 0.75, 0.25]]]))
+    coarse, fine = ((np.arange(n) + 0.5) / n for n in (6, 12))
+    y = apply(layer, jnp.asarray(coarse[None]))[0]
+    np.testing.assert_allclose(y[1:-1], fine[1:-1], rtol=1e-12)
+    beyond = {"periodic": coarse[-1], "cell-dirichlet": -coarse[0], "cell-neumann": coarse[0]}[mode]
+    assert y[0] == pytest.approx(0.75 * coarse[0] + 0.25 * beyond)
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(2, 2), (4, 2), (6, 2), (3, 3), (4, 4), (2, 4)])
+@pytest.mark.parametrize("mode", MODES)
+def test_kernels_centred_in_cells_commute_with_the_reflection_of_all_cells(kernel_size, stride, mode, float64):
+    """With the ends of the fine grid where those of the coarse one are, for cells; nodes see the same ghost values."""
+    options = {"use_bias": False, "alignment": "cell", "boundary_mode": mode}
+    layer = filled(PhysicsConvTranspose, 1, 2, 3, kernel_size, stride, stride - 1, **options)
+    turned = eqx.tree_at(lambda c: c.weight, layer, jnp.flip(layer.weight, 2))
+    x = varied(2, 5)
+    y, of_reflected = apply(layer, jnp.asarray(x)), apply(turned, jnp.asarray(np.flip(x, 1)))
+    assert y.shape == (3, 5 * stride)
+    np.testing.assert_allclose(of_reflected, np.flip(y, 1), rtol=1e-12, atol=1e-12)
+
+
+def test_an_alignment_that_the_kernel_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="`alignment` must be 'point' or 'cell', got 'node'"):
+        PhysicsConvTranspose(1, 2, 3, 3, 2, alignment="node", boundary_mode="periodic", key=KEY)
+    with pytest.raises(ValueError, match="`alignment` must be 'point' for a kernel that reaches over 3 points and a"):
+        PhysicsConvTranspose(1, 2, 3, 3, 2, alignment="cell", boundary_mode="periodic", key=KEY)

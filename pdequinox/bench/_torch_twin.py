@@ -134,7 +134,7 @@ def _physics_conv_transpose(layer: conv.PhysicsConvTranspose) -> Any:
     """Coarse ghost values; then torch's `padding` drops the fine points to their left, a slice those to the right."""
     convolve = getattr(import_torch().nn.functional, f"conv_transpose{layer.num_spatial_dims}d")
     widths, padding, shifts = [], [], []
-    for mode, s, d, (left, right) in zip(layer.boundary_mode, layer.stride, layer.dilation, _reach(layer), strict=True):
+    for mode, s, d, (left, right) in zip(layer.boundary_mode, layer.stride, layer.dilation, layer.windows, strict=True):
         # Without ghost values torch sees zeros, if the output padding that it allows is enough.
         sees_zeros = mode == "dirichlet" and s - 1 + right - left < max(s, d)
         low, high = (0, 0) if sees_zeros else (left // s, -(-right // s))

@@ -11,8 +11,11 @@ from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChanne
 from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
+from ._max_pool_block import MaxPoolBlock, MaxPoolBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
+from ._modern_spectral_block import ModernSpectralBlock, ModernSpectralBlockFactory
 from ._norm import make_norm
+from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationConvBlockFactory
 
 __all__ = [
     "Block",
@@ -35,8 +38,14 @@ __all__ = [
     "LinearConvDownBlockFactory",
     "LinearConvUpBlock",
     "LinearConvUpBlockFactory",
+    "MaxPoolBlock",
+    "MaxPoolBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
+    "ModernSpectralBlock",
+    "ModernSpectralBlockFactory",
+    "PreActivationConvBlock",
+    "PreActivationConvBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

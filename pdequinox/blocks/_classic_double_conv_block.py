@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
 from ..boundary import BoundaryMode
-from ..conv import GroupNorm, PhysicsConv, ReceptiveField, sum_receptive_fields
+from ..conv import PhysicsConv, ReceptiveField, sum_receptive_fields
 from ._activation import as_activation
 from ._base_block import Block, factory_of
 from ._norm import make_norm
@@ -24,9 +24,9 @@ class ClassicDoubleConvBlock(Block):
     """
 
     conv_1: PhysicsConv
-    norm_1: GroupNorm | eqx.nn.Identity
+    norm_1: Callable
     conv_2: PhysicsConv
-    norm_2: GroupNorm | eqx.nn.Identity
+    norm_2: Callable
     activation: Callable = eqx.field(converter=as_activation)
 
     def __init__(
@@ -40,6 +40,7 @@ class ClassicDoubleConvBlock(Block):
         num_groups: int = 1,
         use_bias: bool = True,
         zero_bias_init: bool = False,
+        norm: str = "group",
         activation: Callable = jax.nn.relu,
         boundary_mode: BoundaryMode,
         key: PRNGKeyArray,
@@ -48,7 +49,8 @@ class ClassicDoubleConvBlock(Block):
 
         - `kernel_size`, `use_bias`, `zero_bias_init`: As in [`pdequinox.conv.PhysicsConv`][].
         - `use_norm`: Whether to normalise.
-        - `num_groups`: The number of groups of each norm; divides `out_channels`.
+        - `num_groups`: The number of groups of each group norm; divides `out_channels`.
+        - `norm`: Which norm; see [`pdequinox.blocks.make_norm`][].
         - `activation`: A function of one array, or a module with parameters.
         """
         conv = partial(
@@ -59,12 +61,12 @@ class ClassicDoubleConvBlock(Block):
             zero_bias_init=zero_bias_init,
             boundary_mode=boundary_mode,
         )
-        norm = partial(make_norm, "group" if use_norm else None, num_groups=num_groups)
+        make = partial(make_norm, norm if use_norm else None, num_groups=num_groups)
         key_1, key_2 = jr.split(key)
         self.conv_1 = conv(in_channels, out_channels, key=key_1)
-        self.norm_1 = norm(out_channels)
+        self.norm_1 = make(out_channels)
         self.conv_2 = conv(out_channels, out_channels, key=key_2)
-        self.norm_2 = norm(out_channels)
+        self.norm_2 = make(out_channels)
         self.activation = activation
 
     def __call__(self, x: Array) -> Array:

@@ -1,13 +1,16 @@
 """The post-activation residual block (He et al., 2016)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 from jaxtyping import Array, PRNGKeyArray
 
 from ..boundary import BoundaryMode
+from ..conv import PhysicsConv
 from ._abstract_res_block import AbstractResBlock
 from ._base_block import factory_of
+from ._norm import make_norm
 
 
 class ClassicResBlock(AbstractResBlock):
@@ -42,18 +45,22 @@ class ClassicResBlock(AbstractResBlock):
         - `num_groups`: The number of groups of each norm; divides `out_channels`.
         - `activation`: A function of one array, or a module with parameters.
         """
+        conv = partial(
+            PhysicsConv,
+            num_spatial_dims,
+            kernel_size=kernel_size,
+            use_bias=use_bias,
+            zero_bias_init=zero_bias_init,
+            boundary_mode=boundary_mode,
+        )
         super().__init__(
             num_spatial_dims,
             in_channels,
             out_channels,
+            conv=conv,
+            norm=partial(make_norm, "group" if use_norm else None, num_groups=num_groups),
             norms_come_first=False,
-            kernel_size=kernel_size,
-            use_norm=use_norm,
-            num_groups=num_groups,
-            use_bias=use_bias,
-            zero_bias_init=zero_bias_init,
             activation=activation,
-            boundary_mode=boundary_mode,
             key=key,
         )
 

@@ -25,6 +25,7 @@ class LinearConvUpBlock(Block):
         use_bias: bool = True,
         output_padding: int | Sequence[int] = 1,
         zero_bias_init: bool = False,
+        alignment: str = "point",
         activation: Callable | None = None,
         boundary_mode: BoundaryMode,
         key: PRNGKeyArray,
@@ -33,7 +34,7 @@ class LinearConvUpBlock(Block):
 
         - `factor`: The ratio of the grids; the stride of the transposed convolution.
         - `output_padding`: As in [`pdequinox.conv.PhysicsConvTranspose`][]; 1 doubles the number of points at factor 2.
-        - `kernel_size`, `use_bias`, `zero_bias_init`: As in [`pdequinox.conv.PhysicsConvTranspose`][].
+        - `kernel_size`, `use_bias`, `zero_bias_init`, `alignment`: As in [`pdequinox.conv.PhysicsConvTranspose`][].
         - `activation`: Without effect, because the block is linear.
         """
         del activation
@@ -46,6 +47,7 @@ class LinearConvUpBlock(Block):
             output_padding=output_padding,
             use_bias=use_bias,
             zero_bias_init=zero_bias_init,
+            alignment=alignment,
             boundary_mode=boundary_mode,
             key=key,
         )

@@ -50,23 +50,23 @@ def convolve_transposed(
     weight: Float[Array, "o j ..."],
     points: Sequence[int],
     *,
+    windows: Sequence[tuple[int, int]],
     zeros: Sequence[tuple[int, int]],
     stride: Sequence[int],
     dilation: Sequence[int],
     groups: int,
 ) -> Float[Array, "o ..."]:
-    """Transposed convolution of an input extended by `transposed_window`, to a grid of `points`.
+    """Transposed convolution of an input extended by `coarse_window`, to a grid of `points`.
 
-    The fine point p sees the zero-stuffed coarse points at p + dilation * t - left for the taps t: the gradient, by
-    its input, of a convolution with the flipped kernel.
+    The fine point p sees the zero-stuffed coarse points at p + dilation * t - left for the taps t, where `windows`
+    holds (left, right) per axis: the gradient, by its input, of a convolution with the flipped kernel.
     """
     axes = []
-    for fine, coarse, taps, (low_zeros, _), s, d in zip(
-        points, x.shape[1:], weight.shape[2:], zeros, stride, dilation, strict=True
+    for fine, coarse, taps, window, (low_zeros, _), s, d in zip(
+        points, x.shape[1:], weight.shape[2:], windows, zeros, stride, dilation, strict=True
     ):
-        left, _ = same_window(taps, d)
-        ghosts = transposed_window(taps, s, d)[0] - low_zeros
-        axes.append(Axis(fine, taps, coarse, s, d, d * (taps - 1) - left + s * ghosts))
+        ghosts = coarse_window(window, s)[0] - low_zeros
+        axes.append(Axis(fine, taps, coarse, s, d, window[1] + s * ghosts))
     kernel = lax.rev(weight, tuple(range(2, weight.ndim)))
     kernel = jnp.swapaxes(_kernel(kernel, groups), -len(axes) - 2, -len(axes) - 1)
     return _one_sample(form("x", tuple(axes), kernel, _sample(x, groups)), len(axes))
@@ -84,9 +84,16 @@ def same_window(kernel_size: int, dilation: int) -> tuple[int, int]:
     return dilation * ((kernel_size - 1) // 2), dilation * (kernel_size // 2)
 
 
-def transposed_window(kernel_size: int, stride: int, dilation: int) -> tuple[int, int]:
+def cell_window(kernel_size: int, stride: int, dilation: int) -> tuple[int, int]:
+    """`same_window` on the fine grid, about the middle of the `stride` fine cells of a coarse cell."""
+    reach = dilation * (kernel_size - 1)
+    left = (reach + stride - 1) // 2
+    return left, reach - left
+
+
+def coarse_window(window: tuple[int, int], stride: int) -> tuple[int, int]:
     """How many coarse points to the left and right of a coarse point its fine points see, along one axis."""
-    left, right = same_window(kernel_size, dilation)
+    left, right = window
     return left // stride, -(-right // stride)
 
 

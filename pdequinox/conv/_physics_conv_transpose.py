@@ -8,7 +8,7 @@ from jaxtyping import Array, PRNGKeyArray
 from .._checks import check_input, per_axis
 from ..boundary import BoundaryMode, pad_nonzero
 from ._abstract_conv import AbstractConv
-from ._correlation import convolve_transposed, transposed_window
+from ._correlation import cell_window, coarse_window, convolve_transposed, same_window
 
 
 class PhysicsConvTranspose(AbstractConv):
@@ -25,6 +25,7 @@ class PhysicsConvTranspose(AbstractConv):
     """
 
     output_padding: tuple[int, ...] = eqx.field(static=True)
+    alignment: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -41,12 +42,18 @@ class PhysicsConvTranspose(AbstractConv):
         key: PRNGKeyArray,
         boundary_mode: BoundaryMode,
         zero_bias_init: bool = False,
+        alignment: str = "point",
     ):
         """**Arguments:** as for [`pdequinox.conv.PhysicsConv`][], and
 
         - `output_padding`: How many more points the output has to the right, per axis; less than the stride.
+        - `alignment`: What the kernel is centred at. `"point"`: the coarse point, which is a fine point too; of an even
+            number of taps, one more lies to the right. `"cell"`: the middle of a coarse cell, which is divided into
+            `stride` fine ones, as in U-Nets with pooling; for even kernels if the stride is even, odd ones if it is
+            odd.
 
-        **Raises:** `ValueError` as there, and for an output padding that is not in `0 ... stride - 1`.
+        **Raises:** `ValueError` as there, for an output padding that is not in `0 ... stride - 1`, and for another
+        alignment or one that the kernel does not fit.
         """
         super().__init__(
             num_spatial_dims,
@@ -62,6 +69,22 @@ class PhysicsConvTranspose(AbstractConv):
             zero_bias_init=zero_bias_init,
         )
         self.output_padding = self._checked(output_padding)
+        if alignment not in ("point", "cell"):
+            raise ValueError(f"`alignment` must be 'point' or 'cell', got {alignment!r}. Choose one of them.")
+        self.alignment = alignment
+        for k, s, d in zip(self.kernel_size, self.stride, self.dilation, strict=True):
+            if alignment == "cell" and (d * (k - 1) + s) % 2 == 0:
+                raise ValueError(
+                    f"`alignment` must be 'point' for a kernel that reaches over {d * (k - 1) + 1} points and a "
+                    f"stride of {s}, got 'cell'. Make both even or both odd."
+                )
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """How many points to the left and right of a fine point the kernel reaches, per axis."""
+        if self.alignment == "cell":
+            return tuple(map(cell_window, self.kernel_size, self.stride, self.dilation))
+        return tuple(map(same_window, self.kernel_size, self.dilation))
 
     def __call__(
         self,
@@ -84,10 +107,17 @@ class PhysicsConvTranspose(AbstractConv):
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
         more = self.output_padding if output_padding is None else self._checked(output_padding)
         shape = [(n - 1) * s + 1 + m for n, s, m in zip(x.shape[1:], self.stride, more, strict=True)]
-        widths = list(map(transposed_window, self.kernel_size, self.stride, self.dilation))
+        widths = list(map(coarse_window, self.windows, self.stride))
         x, zeros = pad_nonzero(x, widths, self.boundary_mode, range(1, x.ndim))
         y = convolve_transposed(
-            x, self.weight, shape, zeros=zeros, stride=self.stride, dilation=self.dilation, groups=self.groups
+            x,
+            self.weight,
+            shape,
+            windows=self.windows,
+            zeros=zeros,
+            stride=self.stride,
+            dilation=self.dilation,
+            groups=self.groups,
         )
         return y if self.bias is None else y + self.bias
 
