@@ -13,6 +13,7 @@ from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFac
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._norm import make_norm
+from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
 
 __all__ = [
     "Block",
@@ -37,6 +38,8 @@ __all__ = [
     "LinearConvUpBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
+    "SelfAttentionBlock",
+    "SelfAttentionBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",
