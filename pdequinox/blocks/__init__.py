@@ -16,6 +16,7 @@ from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._modern_spectral_block import ModernSpectralBlock, ModernSpectralBlockFactory
 from ._norm import make_norm
 from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationConvBlockFactory
+from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
 
 __all__ = [
     "Block",
@@ -46,6 +47,8 @@ __all__ = [
     "ModernSpectralBlockFactory",
     "PreActivationConvBlock",
     "PreActivationConvBlockFactory",
+    "SelfAttentionBlock",
+    "SelfAttentionBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

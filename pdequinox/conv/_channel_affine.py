@@ -32,7 +32,7 @@ class ChannelAffine(eqx.Module):
         **Raises:** `ValueError` if `channels` is not a positive integer.
         """
         self.channels = check_integer("channels", channels)
-        self.weight = jnp.full(self.channels, float(initial_weight))
+        self.weight = jnp.full(self.channels, initial_weight, float)
         self.bias = jnp.zeros(self.channels) if use_bias else None
 
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
