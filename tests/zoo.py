@@ -16,6 +16,25 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+    "UNet2015": partial(arch.UNet2015, hidden_channels=4, num_levels=2),
+    "PDEArenaUNet": partial(
+        arch.PDEArenaUNet,
+        hidden_channels=4,
+        num_levels=1,
+        num_blocks=1,
+        channel_multipliers=(2,),
+        attention="standard",
+    ),
+    "FourierUNet": partial(
+        arch.FourierUNet,
+        hidden_channels=4,
+        num_levels=1,
+        num_blocks=1,
+        num_fourier_levels=1,
+        num_modes=2,
+        channel_multipliers=(2,),
+        attention="pdearena",
+    ),
 }
 
 
@@ -39,4 +58,12 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
+    "UNet2015": Traits(shift=4, centre="cell"),
+    "PDEArenaUNet": Traits(shift=2, centre=None),
+    "FourierUNet": Traits(
+        needs_basis=True,
+        shift=2,
+        centre=None,
+        without_gradient=(".bottom_blocks[1].norm.weight", ".bottom_blocks[1].norm.bias"),
+    ),
 }

@@ -5,9 +5,14 @@ from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._fourier_u_net import FourierUNet
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
+from ._pde_arena_u_net import PDEArenaUNet
+from ._presets import Preset as Preset
+from ._presets import presets as presets
+from ._u_net_2015 import UNet2015
 
 __all__ = [
     "MLP",
@@ -16,6 +21,9 @@ __all__ = [
     "ClassicUNet",
     "ConvNet",
     "DilatedResNet",
+    "FourierUNet",
     "ModernResNet",
     "ModernUNet",
+    "PDEArenaUNet",
+    "UNet2015",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 from jaxtyping import PRNGKeyArray
 
-from ..blocks import ClassicSpectralBlockFactory
+from ..blocks import ClassicSpectralBlockFactory, pointwise_factories
 from ..boundary import BoundaryMode
 from ..compose import Sequential
 
@@ -32,6 +32,7 @@ class ClassicFNO(Sequential):
         num_modes: int | Sequence[int] = 12,
         num_blocks: int = 4,
         parity: str = "mixed",
+        num_pointwise_layers: int = 1,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode | None = None,
         key: PRNGKeyArray,
@@ -43,10 +44,13 @@ class ClassicFNO(Sequential):
         - `num_modes`: The number of modes of each spectral layer; one integer or one per axis.
         - `num_blocks`: The number of spectral blocks.
         - `parity`: `"mixed"` or `"same"`, on bounded axes.
+        - `num_pointwise_layers`: The number of pointwise linear maps of the lifting, and of the projection, with an
+            activation between each two and after the lifting; PDEArena has 2.
         - `activation`: A function of one array, or a module with parameters.
         - `boundary_mode`: See [`pdequinox.boundary.normalize_boundary_mode`][]; `None` means periodic. The two ends of
             an axis must be alike.
         """
+        lifting_factory, projection_factory = pointwise_factories(num_pointwise_layers)
         super().__init__(
             num_spatial_dims,
             in_channels,
@@ -56,5 +60,7 @@ class ClassicFNO(Sequential):
             activation=activation,
             boundary_mode="periodic" if boundary_mode is None else boundary_mode,
             block_factory=ClassicSpectralBlockFactory(num_modes=num_modes, parity=parity),
+            lifting_factory=lifting_factory,
+            projection_factory=projection_factory,
             key=key,
         )

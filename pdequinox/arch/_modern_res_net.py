@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 from jaxtyping import PRNGKeyArray
 
-from ..blocks import ModernResBlockFactory
+from ..blocks import ModernResBlockFactory, pointwise_factories
 from ..boundary import BoundaryMode
 from ..compose import Sequential
 
@@ -29,6 +29,7 @@ class ModernResNet(Sequential):
         kernel_size: int | Sequence[int] = 3,
         use_norm: bool = True,
         num_groups: int = 1,
+        num_pointwise_layers: int = 1,
         activation: Callable = jax.nn.relu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -41,8 +42,11 @@ class ModernResNet(Sequential):
         - `kernel_size`: The number of taps of the convolutions; one integer or one per axis.
         - `use_norm`: Whether to normalise in the blocks.
         - `num_groups`: The number of groups of each norm; divides `hidden_channels`.
+        - `num_pointwise_layers`: The number of pointwise linear maps of the lifting, and of the projection, with an
+            activation between each two and after the lifting; PDEArena has 2.
         - `activation`: A function of one array, or a module with parameters.
         """
+        lifting_factory, projection_factory = pointwise_factories(num_pointwise_layers)
         super().__init__(
             num_spatial_dims,
             in_channels,
@@ -52,5 +56,7 @@ class ModernResNet(Sequential):
             activation=activation,
             boundary_mode=boundary_mode,
             block_factory=ModernResBlockFactory(kernel_size, use_norm=use_norm, num_groups=num_groups),
+            lifting_factory=lifting_factory,
+            projection_factory=projection_factory,
             key=key,
         )

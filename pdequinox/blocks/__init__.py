@@ -2,7 +2,7 @@
 
 from ._activation import as_activation
 from ._base_block import Block, BlockFactory, factory_of
-from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory
+from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory, pointwise_factories
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
 from ._classic_res_block import ClassicResBlock, ClassicResBlockFactory
 from ._classic_spectral_block import ClassicSpectralBlock, ClassicSpectralBlockFactory
@@ -52,4 +52,5 @@ __all__ = [
     "as_activation",
     "factory_of",
     "make_norm",
+    "pointwise_factories",
 ]

@@ -12,6 +12,7 @@ from ..boundary import BoundaryMode, normalize_boundary_mode
 from ..conv import PointwiseLinearConv, ReceptiveField
 from ._activation import as_activation
 from ._base_block import Block, factory_of
+from ._linear_channel_adjust_block import LinearChannelAdjustBlockFactory
 
 
 class ChannelMLPBlock(Block):
@@ -22,6 +23,7 @@ class ChannelMLPBlock(Block):
 
     layers: tuple[PointwiseLinearConv, ...]
     activation: Callable = eqx.field(converter=as_activation)
+    use_final_activation: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class ChannelMLPBlock(Block):
         *,
         hidden_channels: int | None = None,
         num_layers: int = 2,
+        use_final_activation: bool = False,
         use_bias: bool = True,
         zero_bias_init: bool = False,
         activation: Callable = jax.nn.gelu,
@@ -39,8 +42,10 @@ class ChannelMLPBlock(Block):
     ):
         """**Arguments:**
 
-        - `hidden_channels`: The number of channels between the layers; as many as `out_channels` by default.
+        - `hidden_channels`: The number of channels between the layers; by default as many as the larger of the two
+            others.
         - `num_layers`: The number of linear maps.
+        - `use_final_activation`: Whether there is an activation after the last one too.
         - `use_bias`, `zero_bias_init`: As in [`pdequinox.conv.PointwiseLinearConv`][].
         - `activation`: A function of one array, or a module with parameters.
         - `boundary_mode`: Without effect, because the block is local; validated.
@@ -49,18 +54,20 @@ class ChannelMLPBlock(Block):
         """
         normalize_boundary_mode(boundary_mode, num_spatial_dims)
         num_layers = check_integer("num_layers", num_layers)
-        hidden = (out_channels if hidden_channels is None else hidden_channels,) * (num_layers - 1)
+        hidden = (max(in_channels, out_channels) if hidden_channels is None else hidden_channels,) * (num_layers - 1)
         channels = (in_channels, *hidden, out_channels)
         self.layers = tuple(
             PointwiseLinearConv(num_spatial_dims, c_in, c_out, use_bias, zero_bias_init=zero_bias_init, key=k)
             for c_in, c_out, k in zip(channels[:-1], channels[1:], jr.split(key, num_layers), strict=True)
         )
         self.activation = activation
+        self.use_final_activation = use_final_activation
 
     def __call__(self, x: Array) -> Array:
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return self.layers[-1](x)
+        x = self.layers[-1](x)
+        return self.activation(x) if self.use_final_activation else x
 
     @property
     def receptive_field(self) -> ReceptiveField:
@@ -68,3 +75,14 @@ class ChannelMLPBlock(Block):
 
 
 ChannelMLPBlockFactory = factory_of(ChannelMLPBlock)
+
+
+def pointwise_factories(num_layers: int) -> tuple[Callable, Callable]:
+    """The lifting and the projection of a network: a linear map each, or perceptrons of `num_layers` maps.
+
+    A lifting perceptron ends with an activation. Wherever more than one map is asked for, as many channels as there
+    are between the blocks are between the maps.
+    """
+    if check_integer("num_pointwise_layers", num_layers) == 1:
+        return LinearChannelAdjustBlockFactory(), LinearChannelAdjustBlockFactory()
+    return ChannelMLPBlockFactory(None, num_layers, True), ChannelMLPBlockFactory(None, num_layers)

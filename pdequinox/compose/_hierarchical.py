@@ -1,11 +1,9 @@
 """Blocks in a U."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -18,8 +16,9 @@ from ..blocks import (
     LinearConvDownBlockFactory,
     LinearConvUpBlockFactory,
 )
-from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode, pad
+from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
 from ..conv import ReceptiveField, sum_receptive_fields
+from ._up_to import up_to
 
 
 class Hierarchical(eqx.Module):
@@ -161,21 +160,11 @@ class Hierarchical(eqx.Module):
                 x = block(x)
         for up, arc in reversed(list(zip(self.up_sampling_blocks, self.right_arc_blocks, strict=True))):
             skip = skips.pop()
-            x = jnp.concatenate([skip, self._up_to(up, x, skip.shape[1:])])
+            x = up_to(up, x, skip.shape[1:], self.reduction_factor, self.boundary_mode)
+            x = jnp.concatenate([skip, x])
             for block in arc:
                 x = block(x)
         return self.projection(x)
-
-    def _up_to(self, up: Callable, x: Array, shape: tuple[int, ...]) -> Array:
-        """`up(x)` on a grid of the given shape."""
-        if "output_padding" in inspect.signature(up).parameters:
-            least = jax.eval_shape(lambda x: up(x, output_padding=0), x).shape[1:]
-            most = self.reduction_factor - 1
-            x = up(x, output_padding=tuple(min(max(n - m, 0), most) for n, m in zip(shape, least, strict=True)))
-        else:
-            x = up(x)
-        x = x[(slice(None), *map(slice, shape))]
-        return pad(x, [(0, n - m) for n, m in zip(shape, x.shape[1:], strict=True)], self.boundary_mode)
 
     @property
     def receptive_field(self) -> ReceptiveField:
