@@ -1,6 +1,7 @@
 """One table of constructors that the tests of all networks are driven by, and what is true of each."""
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 
 from pdequinox import arch
@@ -23,6 +24,7 @@ ZOO = {
         num_levels=1,
         num_blocks=1,
         channel_multipliers=(2,),
+        num_final_groups=2,
         attention="standard",
     ),
     "FourierUNet": partial(
@@ -33,6 +35,7 @@ ZOO = {
         num_fourier_levels=1,
         num_modes=2,
         channel_multipliers=(2,),
+        num_final_groups=2,
         attention="pdearena",
     ),
 }
@@ -51,6 +54,8 @@ class Traits:
     "point" shared by all grids, or the middle between two, a "cell" wall. `None`: none, or weights of another form."""
     without_gradient: tuple[str, ...] = ()
     """Leaves that get no gradient by design, as `jax.tree_util.keystr` writes their paths."""
+    rows_without_gradient: Mapping[str, slice] = dataclasses.field(default_factory=dict)
+    """Rows of leaves that have no effect, and so no gradient: a softmax over keys does not see their bias."""
 
 
 TRAITS = {name: Traits() for name in ZOO} | {
@@ -59,11 +64,16 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
     "UNet2015": Traits(shift=4, centre="cell"),
-    "PDEArenaUNet": Traits(shift=2, centre=None),
+    "PDEArenaUNet": Traits(
+        shift=2,
+        centre=None,
+        rows_without_gradient={".bottom_blocks[1].qkv.bias": slice(8, 16)},  # of the keys
+    ),
     "FourierUNet": Traits(
         needs_basis=True,
         shift=2,
         centre=None,
         without_gradient=(".bottom_blocks[1].norm.weight", ".bottom_blocks[1].norm.bias"),
+        rows_without_gradient={".bottom_blocks[1].qkv.bias": slice(0, 8)},  # of the queries
     ),
 }

@@ -1,6 +1,5 @@
 """The modern U-Net of PDEArena, to the parameter (Gupta and Brandstetter, 2023)."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -48,6 +47,7 @@ class PDEArenaUNet(MultiSkipHierarchical):
         end_kernel_size: int | Sequence[int] = 3,
         use_norm: bool = True,
         num_groups: int = 1,
+        num_final_groups: int = 8,
         attention: str | None = None,
         left_arc_factory: Callable | Sequence[Callable] | None = None,
         activation: Callable = jax.nn.gelu,
@@ -64,8 +64,8 @@ class PDEArenaUNet(MultiSkipHierarchical):
         - `kernel_size`: The number of taps of the residual blocks' convolutions; one integer or one per axis.
         - `end_kernel_size`: The same of the first and the last convolution; 1 in PDEArena's `1x1` variants.
         - `use_norm`: Whether to normalise.
-        - `num_groups`: The number of groups of each norm but the last, which has 8, or fewer if 8 do not divide
-            `hidden_channels`.
+        - `num_groups`, `num_final_groups`: The number of groups of each norm, and of the last one; divide the channels
+            of all levels, and `hidden_channels`.
         - `attention`: Whether all points of the coarsest grid attend to each other, with one head: `None` (no),
             `"standard"`, or `"pdearena"`: exactly as there.
         - `left_arc_factory`: What makes the blocks on the way down (see [`pdequinox.compose.MultiSkipHierarchical`][]);
@@ -96,7 +96,7 @@ class PDEArenaUNet(MultiSkipHierarchical):
             bottom_factories=(block_factory, *ATTENTIONS[attention], block_factory),
             right_arc_factory=block_factory,
             projection_factory=PreActivationConvBlockFactory(
-                end_kernel_size, use_norm=use_norm, num_groups=math.gcd(8, hidden_channels)
+                end_kernel_size, use_norm=use_norm, num_groups=num_final_groups
             ),
             key=key,
         )
