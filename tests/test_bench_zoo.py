@@ -4,7 +4,8 @@ import jax.random as jr
 import pytest
 
 from pdequinox import arch, count_parameters
-from pdequinox.bench import main, zoo
+from pdequinox.bench import main, zoo, zoo_of_presets
+from zoo import TRAITS
 
 
 def test_the_zoo_holds_every_architecture_with_its_size_and_field():
@@ -15,6 +16,9 @@ def test_the_zoo_holds_every_architecture_with_its_size_and_field():
     assert entries["ConvNet"].receptive_field == network.receptive_field == ((11, 11),)
     assert entries["MLP"].parameters == (32 * 64 + 64) + 2 * (64 * 64 + 64) + (64 * 32 + 32)
     assert all(entry.flops > 0 for entry in entries.values())
+    assert {name for name, entry in entries.items() if not entry.takes_mixed_ends} == {
+        name for name in entries if TRAITS[name].needs_basis
+    }
 
 
 def test_flops_are_those_of_the_convolutions():
@@ -24,12 +28,31 @@ def test_flops_are_those_of_the_convolutions():
     assert entry.flops == pytest.approx(2 * multiplications, rel=0.05)
 
 
-def test_the_command_prints_the_zoo(capsys):
+def test_the_command_prints_the_zoo(capsys, monkeypatch):
+    few = {name: arch.presets[name] for name in ("pdebench/UNet2d", "apebench/FNO;12;18;4;gelu")}
+    monkeypatch.setattr(arch, "presets", few)
     assert main(["zoo", "--dims", "2", "--points", "16"]) == 0
     output = capsys.readouterr().out
     assert "16 × 16 points" in output
-    assert all(name in output for name in arch.__all__)
-    assert "2,357,441" in output
+    assert all(name in output for name in (*arch.__all__, *few))
+    assert all(text in output for text in ("2,357,441", "7,762,465", "92/137", "32,527", "alike", "16²"))
+
+
+def test_the_command_looks_for_a_name(capsys):
+    assert main(["zoo", "unetCLASSIC", "--points", "16"]) == 0
+    output = capsys.readouterr().out
+    assert "the_well/UNetClassic-48" in output and "17,479,595" in output and "44 → 11" in output
+    assert "Architectures" not in output and "pdearena" not in output
+    assert main(["zoo", "perceiver"]) == 0
+    assert "No network has 'perceiver' in its name." in capsys.readouterr().out
+
+
+def test_presets_are_measured_in_their_own_dimension():
+    (entry,) = zoo_of_presets(pattern="unet1d")
+    assert (entry.name, entry.architecture, entry.setting) == ("pdebench/UNet1d", "UNet2015", (1, 1, 1))
+    assert entry.num_points == 160 and entry.takes_mixed_ends and entry.parameters == 2_707_809
+    with pytest.raises(ValueError, match="`num_points` must be positive, got 0"):
+        zoo_of_presets(0)
 
 
 @pytest.mark.parametrize(

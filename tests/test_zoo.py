@@ -119,34 +119,22 @@ def test_no_boundary_mode_means_periodic_where_it_was_optional():
         assert trees[0] == trees[1]
 
 
-APEBENCH = {
-    "Conv;34;10": (arch.ConvNet, {"hidden_channels": 34, "depth": 10}, (31_757, 94_589, 283_085), 11),
-    "Res;26;8": (arch.ClassicResNet, {"hidden_channels": 26, "num_blocks": 8}, (32_943, 97_839, 292_527), 16),
-    "UNet;12;2": (arch.ClassicUNet, {"hidden_channels": 12, "num_levels": 2}, (27_193, 79_969, 238_297), 29),
-    "Dil;2;32;2": (
-        arch.DilatedResNet,
-        {"hidden_channels": 32, "num_blocks": 2, "dilation_rates": (1, 2, 4, 2, 1)},
-        (31_777, 93_217, 277_537),
-        20,
-    ),
-    "FNO;12;18;4": (
-        arch.ClassicFNO,
-        {"hidden_channels": 18, "num_modes": 12, "num_blocks": 4},
-        (32_527, 747_919, 17_917_327),
-        np.inf,
-    ),
-    "MoRes;26;8": (arch.ModernResNet, {"hidden_channels": 26, "num_blocks": 8}, (33_775, 98_671), 16),
-    "MoUNet;12;2": (arch.ModernUNet, {"hidden_channels": 12, "num_levels": 2}, (52_529, 148_505), 47),
-}
-
-
-@pytest.mark.parametrize("name", APEBENCH)
-def test_parameters_and_receptive_fields_of_apebench_s_networks(name):
-    build, options, counts, reach = APEBENCH[name]
-    for num_spatial_dims, count in enumerate(counts, 1):
-        network = eqx.filter_eval_shape(build, num_spatial_dims, 1, 1, **options, key=KEY)
-        assert sum(leaf.size for leaf in jax.tree.leaves(network)) == count
-        assert network.receptive_field == ((reach, reach),) * num_spatial_dims
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [
+        ("Conv;34;10;relu", 11),
+        ("Res;26;8;relu", 16),
+        ("UNet;12;2;relu", 29),
+        ("Dil;2;32;2;relu", 20),
+        ("FNO;12;18;4;gelu", np.inf),
+        ("MoRes;26;8;relu", 16),
+        ("MoUNet;12;2;relu", 47),
+    ],
+)
+@by_dimension
+def test_receptive_fields_of_apebench_s_networks(name, reach, num_spatial_dims):
+    network = eqx.filter_eval_shape(arch.presets[f"apebench/{name}"], num_spatial_dims, 1, 1, key=KEY)
+    assert network.receptive_field == ((reach, reach),) * num_spatial_dims
 
 
 @pytest.mark.parametrize(

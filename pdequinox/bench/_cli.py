@@ -15,7 +15,7 @@ from ._job import Results, run, version_of
 from ._networks import Contender, canonical
 from ._poisson import Poisson
 from ._speed_cli import INTERRUPTED, LOG_WIDTH, add_speed_parser, run_speed
-from ._zoo import DEFAULT_POINTS, zoo, zoo_table
+from ._zoo import DEFAULT_POINTS, presets_table, zoo, zoo_of_presets, zoo_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None, *, experiments: Sequence[Experiment]
     parser = make_parser(experiments)
     arguments = parser.parse_args(argv)
     if arguments.command == "zoo":
-        return show_zoo(arguments.dims, arguments.points)
+        return show_zoo(arguments.dims, arguments.points, arguments.pattern)
     if arguments.command == "speed":
         try:
             return run_speed(arguments, argv)
@@ -93,9 +93,11 @@ def make_parser(experiments: Sequence[Experiment]) -> argparse.ArgumentParser:
     )
     table = commands.add_parser(
         "zoo",
-        help="list all architectures with parameters, receptive field and FLOPs",
-        description="List all architectures with their default options, one channel in and out.",
+        help="list all architectures and presets with parameters, receptive field and FLOPs",
+        description="List all architectures with their default options, one channel in and out, and all presets with "
+        "the dimensions and channels that they were published with.",
     )
+    table.add_argument("pattern", nargs="?", default="", help="only those whose name contains this, such as 'unet'")
     table.add_argument(
         "--dims", type=int, choices=tuple(DEFAULT_POINTS), default=1, help="spatial dimensions (default: 1)"
     )
@@ -222,15 +224,20 @@ def run_with_progress(experiments: Sequence[Experiment], *, seed: int, console: 
         return run(experiments, seed=seed, report=report)
 
 
-def show_zoo(num_spatial_dims: int, num_points: int | None) -> int:
-    """Print the table of networks."""
+def show_zoo(num_spatial_dims: int, num_points: int | None, pattern: str) -> int:
+    """Print the tables of networks and presets."""
     require("rich")
     from rich.console import Console
 
-    num_points = DEFAULT_POINTS[num_spatial_dims] if num_points is None else num_points
-    table = zoo_table(zoo(num_spatial_dims, num_points), num_spatial_dims, num_points)
     console = Console()
-    console.print(table.to_rich())
-    for note in table.notes:
+    points = DEFAULT_POINTS[num_spatial_dims] if num_points is None else num_points
+    tables = (
+        zoo_table(zoo(num_spatial_dims, points, pattern=pattern), num_spatial_dims, points),
+        presets_table(zoo_of_presets(num_points, pattern=pattern)),
+    )
+    shown = [table for table in tables if table.rows]
+    for table in shown:
+        console.print(table.to_rich())
+    for note in shown[0].notes if shown else (f"No network has {pattern!r} in its name.",):
         console.print(note, style="dim", highlight=False)
     return 0

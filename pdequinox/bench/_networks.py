@@ -104,10 +104,15 @@ def canonical(description: str) -> str:
     return ";".join((kind, *(str(int(number)) for number in numbers), activation.lower()))
 
 
-def build_for_grid(make: Callable[..., Any], num_spatial_dims: int, num_points: int, *, key: PRNGKeyArray) -> Any:
-    """Call an architecture, one channel in and out; one that works on one grid only (MLP) is told which."""
+def build_for_grid(
+    make: Callable[..., Any], setting: tuple[int, int, int], num_points: int, *, key: PRNGKeyArray
+) -> Any:
+    """Call an architecture for a setting of dimensions, input and output channels.
+
+    One that works on one grid only (MLP) is told which.
+    """
     grid = {"num_points": num_points} if "num_points" in inspect.signature(make).parameters else {}
-    return make(num_spatial_dims, 1, 1, **grid, key=key)
+    return make(*setting, **grid, key=key)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Contender:
     def build(self, num_spatial_dims: int, num_points: int, *, key: PRNGKeyArray) -> Any:
         """The network with fresh parameters, one channel in and out."""
         make = ft.partial(parse_network(self.description), **self.options)
-        return build_for_grid(make, num_spatial_dims, num_points, key=key)
+        return build_for_grid(make, (num_spatial_dims, 1, 1), num_points, key=key)
 
     @property
     def steps_per_call(self) -> int:

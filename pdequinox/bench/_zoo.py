@@ -1,8 +1,10 @@
-"""The table of all architectures: what each costs before it has learned anything."""
+"""The table of all architectures and presets: what each costs before it has learned anything."""
 
 import dataclasses
 import functools as ft
 import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,24 +21,31 @@ DEFAULT_POINTS = {1: 160, 2: 64, 3: 32}
 
 @dataclasses.dataclass(frozen=True)
 class ZooEntry:
-    """An architecture with its default options, one channel in and out."""
+    """An architecture with its default options, or a preset at the size that it was published with."""
 
     name: str
+    architecture: str
+    setting: tuple[int, int, int]
+    """Dimensions, input and output channels."""
+    num_points: int
     parameters: int
     receptive_field: tuple[tuple[float, float], ...]
     """As the convolutions add up, to the left and right per axis; a group norm makes it global."""
     flops: float
     """Of one forward pass, as XLA counts them before it optimises: multiplications and additions of convolutions,
     matrix products and pointwise arithmetic, without exponentials and the like."""
+    takes_mixed_ends: bool
+    """Whether the two ends of an axis may have different conditions. All take every mode, and one per axis."""
 
 
-def zoo(num_spatial_dims: int = 1, num_points: int | None = None) -> list[ZooEntry]:
+def zoo(num_spatial_dims: int = 1, num_points: int | None = None, *, pattern: str = "") -> list[ZooEntry]:
     """Size and cost of every architecture in `pdequinox.arch`. Nothing is allocated, compiled or run.
 
     **Arguments:**
 
     - `num_spatial_dims`: The number of spatial dimensions, 1, 2 or 3.
     - `num_points`: The number of grid points per axis; 160, 64 or 32 by default.
+    - `pattern`: Only those whose name contains this; upper and lower case do not matter.
 
     **Raises:** `ValueError` for other dimensions, or a number of points that is not positive.
     """
@@ -45,35 +54,104 @@ def zoo(num_spatial_dims: int = 1, num_points: int | None = None) -> list[ZooEnt
     num_points = DEFAULT_POINTS[num_spatial_dims] if num_points is None else num_points
     if num_points < 1:
         raise ValueError(f"`num_points` must be positive, got {num_points}. Give the points per axis.")
-    return [measure(name, num_spatial_dims, num_points) for name in arch.__all__]
+    setting = (num_spatial_dims, 1, 1)
+    return [measure(name, getattr(arch, name), setting, num_points) for name in matching(arch.__all__, pattern)]
 
 
-def measure(name: str, num_spatial_dims: int, num_points: int) -> ZooEntry:
-    """Build one architecture as shapes, and count."""
-    make = ft.partial(build_for_grid, getattr(arch, name), num_spatial_dims, num_points)
-    network = eqx.filter_eval_shape(make, key=jr.PRNGKey(0))
+def zoo_of_presets(num_points: int | None = None, *, pattern: str = "") -> list[ZooEntry]:
+    """Size and cost of every published network in `pdequinox.arch.presets`, with the channels it was published with.
+
+    **Arguments:** as for `zoo`.
+
+    **Raises:** `ValueError` for a number of points that is not positive.
+    """
+    if num_points is not None and num_points < 1:
+        raise ValueError(f"`num_points` must be positive, got {num_points}. Give the points per axis.")
+    chosen = ((name, arch.presets[name]) for name in matching(arch.presets, pattern))
+    return [
+        measure(name, preset, preset.setting, num_points or DEFAULT_POINTS[preset.setting[0]])
+        for name, preset in chosen
+    ]
+
+
+def matching(names: Any, pattern: str) -> Iterator[str]:
+    return (name for name in names if pattern.lower() in name.lower())
+
+
+def measure(name: str, make: Callable[..., Any], setting: tuple[int, int, int], num_points: int) -> ZooEntry:
+    """Build a network as shapes, and count."""
+    network = eqx.filter_eval_shape(ft.partial(build_for_grid, make, setting, num_points), key=jr.PRNGKey(0))
     params, static = eqx.partition(network, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
 
     def forward(params, x: Array) -> Array:
         return eqx.combine(params, static)(x)
 
-    x = jax.ShapeDtypeStruct((1, *(num_points,) * num_spatial_dims), jnp.result_type(float))
+    num_spatial_dims, in_channels, _ = setting
+    x = jax.ShapeDtypeStruct((in_channels, *(num_points,) * num_spatial_dims), jnp.result_type(float))
     cost = jax.jit(forward).lower(params, x).cost_analysis()
     flops = float(cost["flops"]) if cost else math.nan
-    return ZooEntry(name, train.count_parameters(network), network.receptive_field, flops)
+    architecture = make.architecture.__name__ if isinstance(make, arch.Preset) else name
+    return ZooEntry(
+        name,
+        architecture,
+        setting,
+        num_points,
+        train.count_parameters(network),
+        network.receptive_field,
+        flops,
+        takes_mixed_ends(make, setting, num_points),
+    )
+
+
+def takes_mixed_ends(make: Callable[..., Any], setting: tuple[int, int, int], num_points: int) -> bool:
+    """Whether the network can be built with different conditions at the two ends of its axes."""
+    mixed = ft.partial(make, boundary_mode=(("dirichlet", "neumann"),) * setting[0])
+    try:
+        eqx.filter_eval_shape(ft.partial(build_for_grid, mixed, setting, num_points), key=jr.PRNGKey(0))
+    except ValueError:
+        return False
+    return True
+
+
+NOTES = (
+    "(Receptive) field: grid points to either side (left/right if they differ), as the convolutions add up; a group "
+    "norm makes it global. FLOPs: XLA's count for one forward pass of one sample. Ends: whether the two ends of an "
+    "axis may have different conditions; every network takes every boundary mode, and one per axis.",
+)
 
 
 def zoo_table(entries: list[ZooEntry], num_spatial_dims: int, num_points: int) -> Table:
-    """For the terminal."""
+    """The architectures, for the terminal."""
     return Table(
         f"Architectures with default options, {' × '.join([str(num_points)] * num_spatial_dims)} points",
-        ("network", "parameters", "receptive field", "MFLOPs / forward"),
+        ("network", "parameters", "receptive field", "MFLOPs / forward", "ends"),
+        [(entry.name, *_costs(entry, 1e6)) for entry in entries],
+        NOTES,
+    )
+
+
+def presets_table(entries: list[ZooEntry]) -> Table:
+    """The presets, for the terminal."""
+    return Table(
+        "Presets: published networks at their published size",
+        ("preset", "channels", "points", "parameters", "field", "GFLOPs", "ends"),
         [
-            (entry.name, f"{entry.parameters:,}", reach_text(entry.receptive_field), f"{entry.flops / 1e6:,.1f}")
+            (
+                entry.name,
+                f"{entry.setting[1]} → {entry.setting[2]}",
+                f"{entry.num_points}{'²³'[entry.setting[0] - 2] if entry.setting[0] > 1 else ''}",
+                *_costs(entry, 1e9),
+            )
             for entry in entries
         ],
-        (
-            "Receptive field: grid points to either side (left/right if they differ), as the convolutions add up; a "
-            "group norm makes it global. FLOPs: XLA's count for one sample.",
-        ),
+        NOTES,
+    )
+
+
+def _costs(entry: ZooEntry, unit: float) -> tuple[str, str, str, str]:
+    return (
+        f"{entry.parameters:,}",
+        reach_text(entry.receptive_field),
+        f"{entry.flops / unit:,.1f}",
+        "any" if entry.takes_mixed_ends else "alike",
     )

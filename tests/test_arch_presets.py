@@ -1,0 +1,61 @@
+"""Published networks: as many parameters as published, and the network of that name."""
+
+import math
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import pdequinox
+from filled import KEY, filled
+from pdequinox import arch
+
+
+@pytest.mark.parametrize("name", arch.presets)
+def test_a_preset_has_as_many_parameters_as_were_published(name):
+    preset = arch.presets[name]
+    network = eqx.filter_eval_shape(preset, *preset.setting, key=KEY)
+    assert pdequinox.count_parameters(network) == preset.parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("apebench/Conv;34;10;relu", (31_757, 94_589, 283_085)),
+        ("apebench/Res;26;8;relu", (32_943, 97_839, 292_527)),
+        ("apebench/UNet;12;2;relu", (27_193, 79_969, 238_297)),
+        ("apebench/Dil;2;32;2;relu", (31_777, 93_217, 277_537)),
+        ("apebench/FNO;12;18;4;gelu", (32_527, 747_919, 17_917_327)),
+        ("apebench/MoRes;26;8;relu", (33_775, 98_671)),
+        ("apebench/MoUNet;12;2;relu", (52_529, 148_505)),
+    ],
+)
+def test_apebench_s_networks_in_every_dimension(name, counts):
+    for num_spatial_dims, count in enumerate(counts, 1):
+        network = eqx.filter_eval_shape(arch.presets[name], num_spatial_dims, 1, 1, key=KEY)
+        assert pdequinox.count_parameters(network) == count
+
+
+def test_a_preset_is_its_architecture_with_its_options():
+    preset = arch.presets["pdearena/ResNet-128"]
+    small = {"hidden_channels": 4, "num_blocks": 1, "boundary_mode": "dirichlet"}
+    ours = filled(preset, 2, 2, 3, **small)
+    written = filled(
+        arch.ModernResNet, 2, 2, 3, num_pointwise_layers=2, activation=preset.options["activation"], **small
+    )
+    assert eqx.tree_equal(ours, written)
+
+
+def test_presets_of_pdearena_have_the_exact_gelu():
+    """torch's; the default of JAX is an approximation by a hyperbolic tangent."""
+    gelu = arch.presets["pdearena/Unetmod-64"].options["activation"]
+    x = [-2.0, -0.3, 1.0]
+    expected = [value * 0.5 * (1 + math.erf(value / math.sqrt(2))) for value in x]
+    np.testing.assert_allclose(gelu(np.array(x, np.float32)), expected, atol=1e-6)
+
+
+def test_an_unknown_preset_is_refused_with_those_that_there_are():
+    with pytest.raises(KeyError, match=r"no 'pdebench/UNet4d'\. Choose one of pdebench/UNet1d, pdebench/UNet2d"):
+        arch.presets["pdebench/UNet4d"]
+    with pytest.raises(KeyError, match="Choose one of apebench, "):
+        arch.presets["Unetmod-64"]
