@@ -1,17 +1,28 @@
-"""Networks from blocks: in a line, in a U, or with constants or positions added to the input."""
+"""Networks from blocks, in a line or in a U; and wrappers that make something else of any network."""
 
+from ._conditioned import Conditioned, conditioned
 from ._constant_embedding_metadata_network import ConstantEmbeddingMetadataNetwork
 from ._hierarchical import Hierarchical
+from ._history import History
+from ._less_memory import MixedPrecision, Rematerialized
 from ._multi_skip_hierarchical import MultiSkipHierarchical
 from ._position_embedding import PositionEmbedding, num_position_channels, position_channels
+from ._residual_prediction import OutputScaling, ResidualPrediction
 from ._sequential import Sequential
 
 __all__ = [
+    "Conditioned",
     "ConstantEmbeddingMetadataNetwork",
     "Hierarchical",
+    "History",
+    "MixedPrecision",
     "MultiSkipHierarchical",
+    "OutputScaling",
     "PositionEmbedding",
+    "Rematerialized",
+    "ResidualPrediction",
     "Sequential",
+    "conditioned",
     "num_position_channels",
     "position_channels",
 ]
