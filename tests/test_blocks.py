@@ -85,7 +85,8 @@ def test_factories_and_what_they_make_can_be_pickled(name):
 def test_every_block_maps_every_mode(name, num_spatial_dims):
     block, _ = pair(name)
     shape = (6,) * num_spatial_dims
-    expected = {"LinearConvDownBlock": 3, "LinearConvUpBlock": 12}.get(name, 6)
+    sizes = {"LinearConvDownBlock": 3, "LinearConvUpBlock": 12, "PatchEmbedBlock": 1, "PatchUnembedBlock": 48}
+    expected = sizes.get(name, 6)
     mix = {1: "cell-neumann", 2: ("periodic", "dirichlet"), 3: ("periodic", "neumann", "cell-dirichlet")}
     for channels in [(4, 4), (2, 4)]:
         for mode in (*MODES, mix[num_spatial_dims]):

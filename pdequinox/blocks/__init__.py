@@ -13,6 +13,8 @@ from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFac
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._norm import make_norm
+from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
+from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
 
 __all__ = [
     "Block",
@@ -37,6 +39,10 @@ __all__ = [
     "LinearConvUpBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
+    "PatchEmbedBlock",
+    "PatchEmbedBlockFactory",
+    "PatchUnembedBlock",
+    "PatchUnembedBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",
