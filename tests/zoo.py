@@ -16,6 +16,9 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+    "FactorizedFNO": partial(
+        arch.FactorizedFNO, hidden_channels=4, num_modes=3, num_blocks=2, feed_forward_factor=2, projection_channels=4
+    ),
 }
 
 
@@ -39,4 +42,5 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
+    "FactorizedFNO": Traits(needs_basis=True),
 }

@@ -5,6 +5,7 @@ from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._factorized_fno import FactorizedFNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
@@ -16,6 +17,7 @@ __all__ = [
     "ClassicUNet",
     "ConvNet",
     "DilatedResNet",
+    "FactorizedFNO",
     "ModernResNet",
     "ModernUNet",
 ]

@@ -2,6 +2,7 @@
 
 from ..operators import reflection_conv, stencil_conv
 from ._channel_affine import ChannelAffine
+from ._factorized_spectral_conv import FactorizedSpectralConv
 from ._group_norm import GroupNorm
 from ._layer_norm import LayerNorm
 from ._patch_conv import PatchConv, PatchConvTranspose
@@ -10,9 +11,11 @@ from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
 from ._spectral_conv import SpectralConv
+from ._weight_norm import WeightNorm, with_weight_norm
 
 __all__ = [
     "ChannelAffine",
+    "FactorizedSpectralConv",
     "GroupNorm",
     "LayerNorm",
     "PatchConv",
@@ -22,7 +25,9 @@ __all__ = [
     "PointwiseLinearConv",
     "ReceptiveField",
     "SpectralConv",
+    "WeightNorm",
     "reflection_conv",
     "stencil_conv",
     "sum_receptive_fields",
+    "with_weight_norm",
 ]
