@@ -9,9 +9,11 @@ from ._factorized_fno import FactorizedFNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
+from ._u_fno import UFNO
 
 __all__ = [
     "MLP",
+    "UFNO",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",

@@ -29,8 +29,8 @@ class FactorizedFNO(eqx.Module):
         projection reads what the last block adds, not the sum ($z_L - z_{L - 1}$ instead of $z_L$), and has no
         activation between its two linear maps. Ours reads the sum, as the formula of the paper does, and has one:
         the first quirk cuts the residual stream of the last block, the second makes one of the two maps idle. Both
-        are options. Dropout, layer norm and a forecast per block, off in those experiments, are left out; coordinates as
-        channels are [`pdequinox.compose.PositionEmbedding`][]. Bounded axes are ours.
+        are options. Dropout, layer norm and a forecast per block, off in those experiments, are left out; coordinates
+        as channels are [`pdequinox.compose.PositionEmbedding`][]. Bounded axes are ours.
     """
 
     lifting: LinearChannelAdjustBlock

@@ -15,6 +15,7 @@ from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._norm import make_norm
 from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
 from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
+from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 
 __all__ = [
     "Block",
@@ -43,6 +44,8 @@ __all__ = [
     "PatchEmbedBlockFactory",
     "PatchUnembedBlock",
     "PatchUnembedBlockFactory",
+    "StridedUNetBlock",
+    "StridedUNetBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",
