@@ -19,6 +19,9 @@ ZOO = {
     "FactorizedFNO": partial(
         arch.FactorizedFNO, hidden_channels=4, num_modes=3, num_blocks=2, feed_forward_factor=2, projection_channels=4
     ),
+    "AFNO": partial(
+        arch.AFNO, hidden_channels=4, num_blocks=1, patch_size=2, num_points=NUM_POINTS, num_groups=2, mlp_factor=2
+    ),
     "UFNO": partial(
         arch.UFNO, hidden_channels=4, num_modes=3, num_blocks=1, num_u_net_blocks=1, num_levels=1, projection_channels=4
     ),
@@ -46,5 +49,6 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
     "FactorizedFNO": Traits(needs_basis=True),
+    "AFNO": Traits(needs_basis=True, shift=None, centre=None),
     "UFNO": Traits(needs_basis=True, shift=2, centre=None),
 }

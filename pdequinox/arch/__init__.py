@@ -1,5 +1,6 @@
 """Published networks: a name, its defaults, its source."""
 
+from ._afno import AFNO
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
@@ -12,6 +13,7 @@ from ._modern_u_net import ModernUNet
 from ._u_fno import UFNO
 
 __all__ = [
+    "AFNO",
     "MLP",
     "UFNO",
     "ClassicFNO",

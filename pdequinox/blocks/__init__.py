@@ -1,6 +1,7 @@
 """Blocks: a few layers with a common signature, and the factories that bind their options."""
 
 from ._activation import as_activation
+from ._afno_block import AFNOBlock, AFNOBlockFactory
 from ._base_block import Block, BlockFactory, factory_of
 from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
@@ -18,6 +19,8 @@ from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
 from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 
 __all__ = [
+    "AFNOBlock",
+    "AFNOBlockFactory",
     "Block",
     "BlockFactory",
     "ChannelMLPBlock",
