@@ -132,6 +132,13 @@ def test_the_count_is_that_of_the_well():
     assert counts == [19_340_939, 19_340_939, 19_340_939 - 32 * 32 * 384]
 
 
+def test_by_default_there_are_eight_groups_or_as_many_as_divide_the_channels():
+    for hidden_channels, num_groups in ((384, 8), (12, 4), (3, 1)):
+        options = {"hidden_channels": hidden_channels, "num_blocks": 1}
+        network = eqx.filter_eval_shape(arch.AFNO, 1, 2, 3, **options, key=KEY)
+        assert network.blocks[0].mixer.num_groups == num_groups
+
+
 def test_initial_values_are_those_of_the_reference():
     build = partial(arch.AFNO, 1, 2, 3, hidden_channels=64, num_blocks=1, num_points=512)
     network = jit(lambda key: build(key=key))(KEY)

@@ -1,12 +1,13 @@
 """The adaptive Fourier neural operator (Guibas et al., 2022), on bounded axes too."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
-from .._checks import check_shape, per_axis
+from .._checks import check_integer, check_shape, per_axis
 from ..blocks import AFNOBlockFactory, PatchEmbedBlockFactory, PatchUnembedBlockFactory
 from ..boundary import BoundaryMode
 from ..compose import Sequential
@@ -39,7 +40,7 @@ class AFNO(Sequential):
         num_blocks: int = 14,
         patch_size: int | Sequence[int] = 8,
         num_points: int | Sequence[int] | None = None,
-        num_groups: int = 8,
+        num_groups: int | None = None,
         threshold: float = 0.01,
         mode_fraction: float = 1.0,
         mlp_factor: int = 4,
@@ -57,13 +58,17 @@ class AFNO(Sequential):
         - `num_points`: The grid of a learned position embedding, one vector per patch, as
             [`pdequinox.conv.LearnedField`][] adds it on this and interpolates it to other grids; one integer or one
             per axis. None by default.
-        - `num_groups`, `threshold`, `mode_fraction`: As in [`pdequinox.conv.SpectralMixer`][].
+        - `num_groups`: The number of groups of channels that the spectral mixers do not mix; divides `hidden_channels`.
+            By default 8, or as many of them as divide `hidden_channels`: the greatest common divisor.
+        - `threshold`, `mode_fraction`: As in [`pdequinox.conv.SpectralMixer`][].
         - `mlp_factor`, `use_double_skip`: As in [`pdequinox.blocks.AFNOBlock`][].
         - `activation`: A function of one array, or a module with parameters.
         - `boundary_mode`: See [`pdequinox.boundary.normalize_boundary_mode`][]. The two ends of an axis must be alike.
 
         **Raises:** `ValueError` for counts that are not positive integers, and what the blocks raise.
         """
+        if num_groups is None:
+            num_groups = math.gcd(8, check_integer("hidden_channels", hidden_channels))
         key, position_key = jr.split(key)
         self.position = None
         if num_points is not None:
