@@ -38,6 +38,15 @@ ZOO = {
         num_final_groups=2,
         attention="pdearena",
     ),
+    "FactorizedFNO": partial(
+        arch.FactorizedFNO, hidden_channels=4, num_modes=3, num_blocks=2, feed_forward_factor=2, projection_channels=4
+    ),
+    "AFNO": partial(
+        arch.AFNO, hidden_channels=4, num_blocks=1, patch_size=2, num_points=NUM_POINTS, num_groups=2, mlp_factor=2
+    ),
+    "UFNO": partial(
+        arch.UFNO, hidden_channels=4, num_modes=3, num_blocks=1, num_u_net_blocks=1, num_levels=1, projection_channels=4
+    ),
 }
 
 
@@ -76,4 +85,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
         without_gradient=(".bottom_blocks[1].norm.weight", ".bottom_blocks[1].norm.bias"),
         rows_without_gradient={".bottom_blocks[1].qkv.bias": slice(0, 8)},  # of the queries
     ),
+    "FactorizedFNO": Traits(needs_basis=True),
+    "AFNO": Traits(needs_basis=True, shift=None, centre=None),
+    "UFNO": Traits(needs_basis=True, shift=2, centre=None),
 }

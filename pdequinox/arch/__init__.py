@@ -1,10 +1,12 @@
 """Published networks: a name, its defaults, its source."""
 
+from ._afno import AFNO
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._factorized_fno import FactorizedFNO
 from ._fourier_u_net import FourierUNet
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
@@ -12,15 +14,19 @@ from ._modern_u_net import ModernUNet
 from ._pde_arena_u_net import PDEArenaUNet
 from ._presets import Preset as Preset
 from ._presets import presets as presets
+from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
 
 __all__ = [
+    "AFNO",
     "MLP",
+    "UFNO",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",
     "ConvNet",
     "DilatedResNet",
+    "FactorizedFNO",
     "FourierUNet",
     "ModernResNet",
     "ModernUNet",

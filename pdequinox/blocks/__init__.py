@@ -1,6 +1,7 @@
 """Blocks: a few layers with a common signature, and the factories that bind their options."""
 
 from ._activation import as_activation
+from ._afno_block import AFNOBlock, AFNOBlockFactory
 from ._base_block import Block, BlockFactory, factory_of
 from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory, pointwise_factories
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
@@ -15,10 +16,15 @@ from ._max_pool_block import MaxPoolBlock, MaxPoolBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._modern_spectral_block import ModernSpectralBlock, ModernSpectralBlockFactory
 from ._norm import make_norm
+from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
+from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
 from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationConvBlockFactory
 from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
+from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 
 __all__ = [
+    "AFNOBlock",
+    "AFNOBlockFactory",
     "Block",
     "BlockFactory",
     "ChannelMLPBlock",
@@ -45,10 +51,16 @@ __all__ = [
     "ModernResBlockFactory",
     "ModernSpectralBlock",
     "ModernSpectralBlockFactory",
+    "PatchEmbedBlock",
+    "PatchEmbedBlockFactory",
+    "PatchUnembedBlock",
+    "PatchUnembedBlockFactory",
     "PreActivationConvBlock",
     "PreActivationConvBlockFactory",
     "SelfAttentionBlock",
     "SelfAttentionBlockFactory",
+    "StridedUNetBlock",
+    "StridedUNetBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

@@ -14,7 +14,7 @@ from ._base_block import Block, factory_of
 
 
 class ClassicSpectralBlock(Block):
-    """A spectral and a pointwise linear map, added; then the activation.
+    """A spectral and a pointwise linear map, and a further branch if wanted, added; then the activation.
 
     ??? cite "Source"
         Li et al., *Fourier Neural Operator for Parametric Partial Differential Equations*, ICLR 2021,
@@ -24,6 +24,7 @@ class ClassicSpectralBlock(Block):
     spectral_conv: SpectralConv
     by_pass_conv: PointwiseLinearConv
     activation: Callable = eqx.field(converter=as_activation)
+    branch: Callable | None
 
     def __init__(
         self,
@@ -35,6 +36,8 @@ class ClassicSpectralBlock(Block):
         use_bias: bool = True,
         zero_bias_init: bool = False,
         parity: str = "mixed",
+        branch_factory: Callable | None = None,
+        branch_activation: Callable | None = None,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -43,6 +46,9 @@ class ClassicSpectralBlock(Block):
 
         - `num_modes`, `parity`: As in [`pdequinox.conv.SpectralConv`][].
         - `use_bias`, `zero_bias_init`: Of the pointwise map.
+        - `branch_factory`: What makes the further branch: a block class, one of the factories of `pdequinox.blocks`,
+            or any callable with the shared arguments; none by default.
+        - `branch_activation`: The activation inside the branch; that of the block by default.
         - `activation`: A function of one array, or a module with parameters.
         """
         spectral_key, bypass_key = jr.split(key)
@@ -59,9 +65,20 @@ class ClassicSpectralBlock(Block):
             num_spatial_dims, in_channels, out_channels, use_bias, zero_bias_init=zero_bias_init, key=bypass_key
         )
         self.activation = activation
+        self.branch = None
+        if branch_factory is not None:
+            self.branch = branch_factory(
+                num_spatial_dims,
+                in_channels,
+                out_channels,
+                activation=activation if branch_activation is None else branch_activation,
+                boundary_mode=boundary_mode,
+                key=jr.fold_in(key, 2),  # not a third of `jr.split`: the other two are as without a branch
+            )
 
     def __call__(self, x: Array) -> Array:
-        return self.activation(self.spectral_conv(x) + self.by_pass_conv(x))
+        y = self.spectral_conv(x) + self.by_pass_conv(x)
+        return self.activation(y if self.branch is None else y + self.branch(x))
 
     @property
     def receptive_field(self) -> ReceptiveField:

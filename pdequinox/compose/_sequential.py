@@ -37,7 +37,7 @@ class Sequential(eqx.Module):
         key: PRNGKeyArray,
         boundary_mode: BoundaryMode,
         lifting_factory: Callable = LinearChannelAdjustBlockFactory(),
-        block_factory: Callable = ClassicResBlockFactory(),
+        block_factory: Callable | Sequence[Callable] = ClassicResBlockFactory(),
         projection_factory: Callable = LinearChannelAdjustBlockFactory(),
     ):
         """**Arguments:**
@@ -51,9 +51,10 @@ class Sequential(eqx.Module):
         - `key`: A JAX random key; every block gets its own.
         - `boundary_mode`: See [`pdequinox.boundary.normalize_boundary_mode`][].
         - `lifting_factory`, `block_factory`, `projection_factory`: What makes the blocks: a block class, one of the
-            factories of `pdequinox.blocks`, or any callable with the shared arguments.
+            factories of `pdequinox.blocks`, or any callable with the shared arguments. `block_factory` may be a
+            sequence, with one for each block.
 
-        **Raises:** `ValueError` for a wrong number of hidden channels, and what the blocks raise.
+        **Raises:** `ValueError` for a wrong number of hidden channels or factories, and what the blocks raise.
         """
         self.num_spatial_dims = check_integer("num_spatial_dims", num_spatial_dims)
         self.in_channels = check_integer("in_channels", in_channels)
@@ -66,7 +67,13 @@ class Sequential(eqx.Module):
                 f"{hidden_channels!r}. Give the channels before the first block and after each."
             )
         channels = (in_channels, *hidden_channels, out_channels)
-        factories = (lifting_factory, *(block_factory,) * num_blocks, projection_factory)
+        block_factories = (block_factory,) * num_blocks if callable(block_factory) else tuple(block_factory)
+        if len(block_factories) != num_blocks:
+            raise ValueError(
+                f"`block_factory` must be one factory or one per block ({num_blocks}), got {len(block_factories)} of "
+                "them. Add or remove some, or change `num_blocks`."
+            )
+        factories = (lifting_factory, *block_factories, projection_factory)
         self.lifting, *blocks, self.projection = (
             factory(num_spatial_dims, c_in, c_out, activation=activation, boundary_mode=boundary_mode, key=k)
             for factory, c_in, c_out, k in zip(

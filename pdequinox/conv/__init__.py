@@ -2,24 +2,36 @@
 
 from ..operators import reflection_conv, stencil_conv
 from ._channel_affine import ChannelAffine
+from ._factorized_spectral_conv import FactorizedSpectralConv
 from ._group_norm import GroupNorm
 from ._layer_norm import LayerNorm
+from ._learned_field import LearnedField
+from ._patch_conv import PatchConv, PatchConvTranspose
 from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
 from ._spectral_conv import SpectralConv
+from ._spectral_mixer import SpectralMixer
+from ._weight_norm import WeightNorm, with_weight_norm
 
 __all__ = [
     "ChannelAffine",
+    "FactorizedSpectralConv",
     "GroupNorm",
     "LayerNorm",
+    "LearnedField",
+    "PatchConv",
+    "PatchConvTranspose",
     "PhysicsConv",
     "PhysicsConvTranspose",
     "PointwiseLinearConv",
     "ReceptiveField",
     "SpectralConv",
+    "SpectralMixer",
+    "WeightNorm",
     "reflection_conv",
     "stencil_conv",
     "sum_receptive_fields",
+    "with_weight_norm",
 ]

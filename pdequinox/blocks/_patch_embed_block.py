@@ -1,0 +1,55 @@
+"""From a grid to a grid of patches, as a block."""
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Array, PRNGKeyArray
+
+from ..boundary import BoundaryMode
+from ..conv import PatchConv, ReceptiveField
+from ._base_block import Block, factory_of
+
+
+class PatchEmbedBlock(Block):
+    """One linear map for all patches of `patch_size` points; see [`pdequinox.conv.PatchConv`][]."""
+
+    conv: PatchConv
+
+    def __init__(
+        self,
+        num_spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        *,
+        patch_size: int | Sequence[int] = 8,
+        use_bias: bool = True,
+        zero_bias_init: bool = False,
+        activation: Callable | None = None,
+        boundary_mode: BoundaryMode,
+        key: PRNGKeyArray,
+    ):
+        """**Arguments:**
+
+        - `patch_size`, `use_bias`, `zero_bias_init`: As in [`pdequinox.conv.PatchConv`][].
+        - `activation`: Without effect, because the block is linear.
+        """
+        del activation
+        self.conv = PatchConv(
+            num_spatial_dims,
+            in_channels,
+            out_channels,
+            patch_size,
+            use_bias=use_bias,
+            zero_bias_init=zero_bias_init,
+            boundary_mode=boundary_mode,
+            key=key,
+        )
+
+    def __call__(self, x: Array) -> Array:
+        return self.conv(x)
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return self.conv.receptive_field
+
+
+PatchEmbedBlockFactory = factory_of(PatchEmbedBlock)
