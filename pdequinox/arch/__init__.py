@@ -5,12 +5,18 @@ from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._fno import FNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
+from ._tfno import TFNO
+from ._uno import UNO
 
 __all__ = [
+    "FNO",
     "MLP",
+    "TFNO",
+    "UNO",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",

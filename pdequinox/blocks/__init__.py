@@ -7,12 +7,14 @@ from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleCon
 from ._classic_res_block import ClassicResBlock, ClassicResBlockFactory
 from ._classic_spectral_block import ClassicSpectralBlock, ClassicSpectralBlockFactory
 from ._dilated_res_block import DilatedResBlock, DilatedResBlockFactory
+from ._fno_block import FNOBlock, FNOBlockFactory
 from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChannelAdjustBlockFactory
 from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._norm import make_norm
+from ._skip import make_skip
 
 __all__ = [
     "Block",
@@ -27,6 +29,8 @@ __all__ = [
     "ClassicSpectralBlockFactory",
     "DilatedResBlock",
     "DilatedResBlockFactory",
+    "FNOBlock",
+    "FNOBlockFactory",
     "LinearChannelAdjustBlock",
     "LinearChannelAdjustBlockFactory",
     "LinearConvBlock",
@@ -40,4 +44,5 @@ __all__ = [
     "as_activation",
     "factory_of",
     "make_norm",
+    "make_skip",
 ]

@@ -22,6 +22,7 @@ class ChannelMLPBlock(Block):
 
     layers: tuple[PointwiseLinearConv, ...]
     activation: Callable = eqx.field(converter=as_activation)
+    use_final_activation: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class ChannelMLPBlock(Block):
         num_layers: int = 2,
         use_bias: bool = True,
         zero_bias_init: bool = False,
+        use_final_activation: bool = False,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -42,6 +44,7 @@ class ChannelMLPBlock(Block):
         - `hidden_channels`: The number of channels between the layers; as many as `out_channels` by default.
         - `num_layers`: The number of linear maps.
         - `use_bias`, `zero_bias_init`: As in [`pdequinox.conv.PointwiseLinearConv`][].
+        - `use_final_activation`: Whether the last layer is activated as well.
         - `activation`: A function of one array, or a module with parameters.
         - `boundary_mode`: Without effect, because the block is local; validated.
 
@@ -56,11 +59,13 @@ class ChannelMLPBlock(Block):
             for c_in, c_out, k in zip(channels[:-1], channels[1:], jr.split(key, num_layers), strict=True)
         )
         self.activation = activation
+        self.use_final_activation = use_final_activation
 
     def __call__(self, x: Array) -> Array:
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return self.layers[-1](x)
+        x = self.layers[-1](x)
+        return self.activation(x) if self.use_final_activation else x
 
     @property
     def receptive_field(self) -> ReceptiveField:

@@ -2,12 +2,14 @@
 
 from ._constant_embedding_metadata_network import ConstantEmbeddingMetadataNetwork
 from ._hierarchical import Hierarchical
+from ._neural_operator import NeuralOperator
 from ._position_embedding import PositionEmbedding, num_position_channels, position_channels
 from ._sequential import Sequential
 
 __all__ = [
     "ConstantEmbeddingMetadataNetwork",
     "Hierarchical",
+    "NeuralOperator",
     "PositionEmbedding",
     "Sequential",
     "num_position_channels",
