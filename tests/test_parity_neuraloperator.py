@@ -10,6 +10,7 @@ import pytest
 
 from filled import KEY, apply
 from pdequinox import arch
+from pdequinox.conv import SpectralConv
 
 torch = pytest.importorskip("torch", reason="PyTorch is in the optional group `parity`")
 neuralop = pytest.importorskip("neuralop", reason="neuraloperator is in the optional group `parity`")
@@ -215,3 +216,102 @@ def test_tfno(case):
     network, reference = pair(n_modes, ours=arch.TFNO, reference=TFNO, **options)
     assert sum(leaf.size for leaf in jax.tree.leaves(network)) == count(reference)
     assert relative_error(network, reference, shape) < 1e-5
+
+
+def fourier(x, scales, _, output_shape=None):
+    """One axis on another grid, as neuraloperator does it in three dimensions."""
+    num_points = round(scales[0] * x.shape[-1]) if output_shape is None else output_shape[0]
+    return torch.fft.irfft(torch.fft.rfft(x, norm="forward"), n=num_points, norm="forward")
+
+
+@pytest.mark.parametrize("options", [{}, {"norm": "group", "horizontal_skip": "soft-gating", "domain_padding": 0.25}])
+def test_uno_in_one_dimension_with_interpolation_by_fourier_modes(options, monkeypatch, capsys):
+    """Coarse grids have odd sizes, so that the interpolations agree on what a Nyquist frequency is."""
+    monkeypatch.setattr(spectral_convolution, "resample", fourier)
+    monkeypatch.setattr(uno, "resample", fourier)
+    norm_name, skip = options.get("norm"), options.get("horizontal_skip", "linear")
+    reference = UNO(
+        2,
+        3,
+        hidden_channels=4,
+        lifting_channels=5,
+        projection_channels=6,
+        n_layers=3,
+        uno_out_channels=[4, 6, 4],
+        uno_n_modes=[[8], [6], [8]],
+        uno_scalings=[[0.5], [1], [2]],
+        channel_mlp_skip="linear",
+        horizontal_skip=skip,
+        norm=NORMS[norm_name],
+        domain_padding=options.get("domain_padding"),
+    )
+    randomised(reference)
+    network = arch.UNO(
+        1,
+        2,
+        3,
+        hidden_channels=4,
+        lifting_channels=5,
+        projection_channels=6,
+        block_channels=(4, 6, 4),
+        num_modes=(5, 4, 5),
+        scalings=(0.5, 1, 2),
+        channel_mlp_skip="linear",
+        activated="nowhere",
+        activation=EXACT_GELU,
+        key=KEY,
+        **options,
+    )
+    network = moved(
+        network, reference, [block(b, r, 0) for b, r in zip(network.blocks, reference.fno_blocks, strict=True)]
+    )
+    skips = tuple(pointwise(s, reference.horizontal_skips["0"]) for s in network.horizontal_skips)
+    network = eqx.tree_at(lambda n: n.horizontal_skips, network, skips)
+    assert sum(leaf.size for leaf in jax.tree.leaves(network)) == count(reference)
+    assert relative_error(network, reference, (12 if "domain_padding" in options else 22,)) < 1e-5
+
+
+def spectra(shape, n_modes, output_shape=None):
+    """Of one layer, ours and the reference's, with the same weights; the first axis' wave numbers as they are."""
+    reference = randomised(spectral_convolution.SpectralConv(2, 3, n_modes, bias=True, implementation="factorized"))
+    layer = SpectralConv(2, 2, 3, num_modes_of(n_modes), use_bias=True, key=KEY)
+    layer = spectral_conv(layer, reference)
+    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    with torch.no_grad():
+        expected = reference(torch.asarray(x)[None], output_shape)[0].numpy()
+    y = np.asarray(jax.jit(lambda layer, x: layer(x, output_shape=output_shape))(layer, x))
+    return (np.fft.rfft2(u, norm="forward") for u in (y, expected))
+
+
+def test_on_an_odd_first_axis_the_reference_shifts_its_output_by_one_wave_number():
+    """Two shifts of the spectrum there and back are not one back on odd sizes: 2 (N // 2) = N - 1."""
+    ours, reference = spectra((9, 8), (6, 6))
+    np.testing.assert_allclose(np.roll(ours, -1, 1)[..., 1:3], reference[..., 1:3], atol=1e-5)
+    assert np.max(np.abs(ours - reference)[..., 1:3]) > 0.1
+
+
+def test_on_a_finer_grid_the_reference_takes_negative_wave_numbers_for_positive_ones():
+    """It puts zeros behind the spectrum's first axis: -1 of 8 points becomes 7 of 16."""
+    ours, reference = spectra((8, 8), (4, 4), (16, 16))
+    np.testing.assert_allclose(ours[:, :2, 1:3], reference[:, :2, 1:3], atol=1e-5)
+    np.testing.assert_allclose(ours[:, -2:, 1:3], reference[:, 6:8, 1:3], atol=1e-5)
+    assert np.max(np.abs(ours[:, -2:, 1:3])) > 0.1 and np.max(np.abs(reference[:, -2:, 1:3])) < 1e-5
+
+
+@pytest.mark.parametrize("factorization", [None, "tucker", "cp"])
+def test_weights_start_as_wide_as_the_reference_s(factorization):
+    torch.manual_seed(0)
+    options = {"factorization": factorization, "rank": 0.5}
+    reference = spectral_convolution.SpectralConv(16, 24, (8, 8), implementation="factorized", **options)
+    layer = SpectralConv(2, 16, 24, (4, 5), use_bias=True, init="neuraloperator", **options, key=KEY)
+    theirs = reference.weight.tensor if factorization is None else reference.weight.factors[0]
+    ours = layer.weights_real if factorization is None else layer.weights_real[1]
+    assert np.std(ours) == pytest.approx(np.std(array(theirs).real), rel=0.15)
+    assert np.std(layer.bias) == pytest.approx(np.std(array(reference.bias)), rel=0.6)
+
+
+def test_the_well_s_tfno():
+    """44 -> 11 channels as in The Well; its own TFNO is written for an older neuraloperator."""
+    reference = TFNO((16, 16), in_channels=44, out_channels=11, hidden_channels=128)
+    network = eqx.filter_eval_shape(arch.TFNO, 2, 44, 11, hidden_channels=128, num_modes=(8, 9), key=KEY)
+    assert sum(leaf.size for leaf in jax.tree.leaves(network)) == count(reference) == 2_175_323

@@ -16,6 +16,18 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+    "FNO": partial(arch.FNO, hidden_channels=4, num_modes=2, num_blocks=1, use_activation=True),
+    "TFNO": partial(arch.TFNO, hidden_channels=4, num_modes=2, num_blocks=1, rank=0.5, position_embedding=None),
+    "UNO": partial(
+        arch.UNO,
+        hidden_channels=4,
+        block_channels=(4, 4),
+        num_modes=(2, 2),
+        scalings=(0.5, 2),
+        lifting_channels=4,
+        projection_channels=4,
+        position_embedding=None,
+    ),
 }
 
 
@@ -39,4 +51,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
+    "FNO": Traits(needs_basis=True, shift=None, centre=None),
+    "TFNO": Traits(needs_basis=True),
+    "UNO": Traits(needs_basis=True, shift=2),
 }

@@ -42,10 +42,10 @@ class FNO(NeuralOperator):
         hidden_channels: int = 64,
         num_modes: int | Sequence[int] = 12,
         num_blocks: int = 4,
-        lifting_ratio: float | None = 2,
-        projection_ratio: float | None = 2,
+        lifting_ratio: float | int | None = 2,
+        projection_ratio: float | int | None = 2,
         position_embedding: str | None = "grid",
-        domain_padding: float | Sequence[float] | None = None,
+        domain_padding: float | int | Sequence[float | int] | None = None,
         padding_side: str = "both",
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
@@ -90,7 +90,7 @@ class FNO(NeuralOperator):
         )
 
 
-def _perceptron(ratio: float | None, hidden_channels: int) -> Callable:
+def _perceptron(ratio: float | int | None, hidden_channels: int) -> Callable:
     if ratio is None:
         return LinearChannelAdjustBlockFactory()
     return ChannelMLPBlockFactory(hidden_channels=int(ratio * hidden_channels))

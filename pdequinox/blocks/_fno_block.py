@@ -59,7 +59,7 @@ class FNOBlock(Block):
         skip: str | None = "linear",
         use_skip_bias: bool = False,
         use_channel_mlp: bool = True,
-        channel_mlp_expansion: float = 0.5,
+        channel_mlp_expansion: float | int = 0.5,
         channel_mlp_skip: str | None = "soft-gating",
         norm: str | None = None,
         num_groups: int = 1,

@@ -52,7 +52,7 @@ class NeuralOperator(eqx.Module):
         horizontal_skips: Mapping[int, int] | None = None,
         horizontal_skip: str = "linear",
         position_embedding: str | None = "grid",
-        domain_padding: float | Sequence[float] | None = None,
+        domain_padding: float | int | Sequence[float | int] | None = None,
         padding_side: str = "both",
         lifting_factory: Callable = ChannelMLPBlockFactory(),
         projection_factory: Callable = ChannelMLPBlockFactory(),
