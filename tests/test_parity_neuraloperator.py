@@ -11,6 +11,7 @@ import pytest
 from filled import KEY, apply
 from pdequinox import arch
 from pdequinox.conv import SpectralConv
+from pdequinox.conv._spectral_weights import ranks
 
 torch = pytest.importorskip("torch", reason="PyTorch is in the optional group `parity`")
 neuralop = pytest.importorskip("neuralop", reason="neuraloperator is in the optional group `parity`")
@@ -37,7 +38,7 @@ def randomised(model):
 
 def num_modes_of(n_modes):
     """An even number of modes of both signs is half as many of each; the last axis has those from 0 to n // 2."""
-    return tuple(n // 2 for n in n_modes[:-1]) + (n_modes[-1] // 2 + 1,)
+    return (*(n // 2 for n in n_modes[:-1]), n_modes[-1] // 2 + 1)
 
 
 def array(tensor):
@@ -64,7 +65,9 @@ def spectral_conv(ours, reference):
     num_channel_axes = 1 if reference.separable else 2
     kind = weight.name.lower().removeprefix("complex")
     if kind == "dense":
-        tensor = signs_behind_each_other(array(weight.tensor), [num_channel_axes + axis for axis in range(num_dims - 1)])
+        tensor = signs_behind_each_other(
+            array(weight.tensor), [num_channel_axes + axis for axis in range(num_dims - 1)]
+        )
         parts = tensor if reference.separable else by_corners(tensor, num_dims)
     else:
         factors = [array(factor) for factor in weight.factors]
@@ -75,7 +78,10 @@ def spectral_conv(ours, reference):
         parts = (array(first[kind]()), *factors) if kind in first else tuple(factors)
     for old, new in zip(jax.tree.leaves(ours.weights_real), jax.tree.leaves(parts), strict=True):
         assert old.shape == new.shape
-    values = [jax.tree.map(lambda part: jnp.asarray(part.real), parts), jax.tree.map(lambda p: jnp.asarray(p.imag), parts)]
+    values = [
+        jax.tree.map(lambda part: jnp.asarray(part.real), parts),
+        jax.tree.map(lambda p: jnp.asarray(p.imag), parts),
+    ]
     ours = eqx.tree_at(lambda layer: (layer.weights_real, layer.weights_imag), ours, tuple(values))
     return eqx.tree_at(lambda layer: layer.bias, ours, jnp.asarray(array(reference.bias)).reshape(ours.bias.shape))
 
@@ -174,7 +180,9 @@ def pair(n_modes, *, ours=arch.FNO, reference=FNO, norm=None, skips=(), position
         **options,
     )
     randomised(reference)
-    return moved(network, reference, [block(b, reference.fno_blocks, k) for k, b in enumerate(network.blocks)]), reference
+    return moved(
+        network, reference, [block(b, reference.fno_blocks, k) for k, b in enumerate(network.blocks)]
+    ), reference
 
 
 CASES = {
@@ -315,3 +323,18 @@ def test_the_well_s_tfno():
     reference = TFNO((16, 16), in_channels=44, out_channels=11, hidden_channels=128)
     network = eqx.filter_eval_shape(arch.TFNO, 2, 44, 11, hidden_channels=128, num_modes=(8, 9), key=KEY)
     assert sum(leaf.size for leaf in jax.tree.leaves(network)) == count(reference) == 2_175_323
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ranks_are_tensorly_s():
+    from tensorly.cp_tensor import validate_cp_rank
+    from tensorly.tt_tensor import validate_tt_rank
+    from tensorly.tucker_tensor import validate_tucker_rank
+
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        shape = tuple(int(n) for n in rng.choice([1, 2, 3, 8, 9, 16, 20, 64, 128], rng.integers(2, 6)))
+        rank = float(rng.choice([0.01, 0.1, 0.3, 0.9, 1.0, 1.5]))
+        assert ranks("tucker", shape, rank) == tuple(validate_tucker_rank(shape, rank))
+        assert ranks("cp", shape, rank) == (max(validate_cp_rank(shape, rank), 1),)
+        assert ranks("tt", shape, rank) == tuple(validate_tt_rank(shape, rank))[1:-1]

@@ -39,7 +39,7 @@ class UNO(NeuralOperator):
         num_modes: Sequence[int | Sequence[int]] = (8, 4, 4, 4, 8),
         scalings: Sequence[float | int | Sequence[float | int]] = (1, 0.5, 1, 2, 1),
         horizontal_skips: Mapping[int, int] | None = None,
-        horizontal_skip: str = "linear",
+        horizontal_skip: str | None = "linear",
         lifting_channels: int = 256,
         projection_channels: int = 256,
         position_embedding: str | None = "grid",

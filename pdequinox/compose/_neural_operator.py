@@ -50,7 +50,7 @@ class NeuralOperator(eqx.Module):
         block_factories: Sequence[Callable],
         scalings: Sequence[Any] | None = None,
         horizontal_skips: Mapping[int, int] | None = None,
-        horizontal_skip: str = "linear",
+        horizontal_skip: str | None = "linear",
         position_embedding: str | None = "grid",
         domain_padding: float | int | Sequence[float | int] | None = None,
         padding_side: str = "both",
@@ -90,13 +90,17 @@ class NeuralOperator(eqx.Module):
                 "Give the channels after the lifting and after each block."
             )
         self.scales = _cumulative(scalings, num_blocks, num_spatial_dims)
+        if horizontal_skip is None:
+            raise ValueError("`horizontal_skip` must name a skip, got None. Use `horizontal_skips={}` for none.")
         self.joins = _sorted_joins(horizontal_skips or {}, num_blocks)
-        self.domain_padding = numbers_per_axis("domain_padding", domain_padding or 0, num_spatial_dims)
+        self.domain_padding = numbers_per_axis(
+            "domain_padding", 0 if domain_padding is None else domain_padding, num_spatial_dims
+        )
         if min(self.domain_padding) < 0:
             raise ValueError(f"`domain_padding` must not be negative, got {domain_padding!r}. Give a fraction.")
         if padding_side not in SIDES:
             raise ValueError(
-                f"`padding_side` must be one of {', '.join(map(repr, SIDES))}, got {padding_side!r}. Check the spelling."
+                f"`padding_side` must be one of {', '.join(map(repr, SIDES))}, got {padding_side!r}. Fix the name."
             )
         self.padding_side = padding_side
 
@@ -119,9 +123,7 @@ class NeuralOperator(eqx.Module):
                 embedding=position_embedding,
                 boundary_mode=boundary_mode,
             )
-        self.blocks = tuple(
-            make(factory, inputs[k], channels[k + 1]) for k, factory in enumerate(block_factories)
-        )
+        self.blocks = tuple(make(factory, inputs[k], channels[k + 1]) for k, factory in enumerate(block_factories))
         self.projection = make(projection_factory, inputs[-1], out_channels)
         self.horizontal_skips = tuple(
             make_skip(horizontal_skip, num_spatial_dims, before[k], before[k], key=next(keys)) for k in self._sources
@@ -180,7 +182,7 @@ def _cumulative(scalings: Any, num_blocks: int, num_spatial_dims: int) -> tuple[
         raise ValueError(f"`scalings` must have one entry per block ({num_blocks}), got {scalings!r}. Give them all.")
     per_block = [numbers_per_axis("scalings", scaling, num_spatial_dims) for scaling in scalings]
     scales = np.cumprod(np.asarray(per_block).reshape(num_blocks, num_spatial_dims), axis=0)
-    if np.min(scales, initial=math.inf) <= 0 or num_blocks and not np.allclose(scales[-1], 1):
+    if np.min(scales, initial=math.inf) <= 0 or not np.allclose(scales[-1:], 1):
         raise ValueError(
             f"`scalings` must be positive and return to the given grid, got {scalings!r}. Let their product be one."
         )

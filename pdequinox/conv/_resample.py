@@ -50,4 +50,4 @@ def resample(x: Array, shape: int | Sequence[int], boundary_mode: BoundaryMode =
 def _interpolation(num_points: int, num_outputs: int, mode: AxisMode) -> np.ndarray:
     all_modes = max(num_points, num_outputs)
     pair = basis(num_points, all_modes, mode, "half" if mode == "periodic" else "same", num_outputs)
-    return (pair.synthesis @ pair.analysis).real
+    return np.real(pair.synthesis @ pair.analysis)

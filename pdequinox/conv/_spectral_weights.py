@@ -36,7 +36,9 @@ def initial_scale(init: Any, in_channels: int, out_channels: int) -> float:
     return 1 / (in_channels * out_channels)
 
 
-def init_dense(shape: Sequence[int], init: str, scale: float, has_phase: bool, key: PRNGKeyArray) -> Pair:
+def init_dense(
+    shape: Sequence[int], init: str, scale: float, has_phase: bool, key: PRNGKeyArray
+) -> tuple[Array, Array | None]:
     """The real and the imaginary parts of one tensor; without a phase only the former."""
     real_key, imag_key = jr.split(key)
     draw = jr.uniform if init == "uniform" else jr.normal
@@ -69,15 +71,16 @@ def ranks(factorization: Any, shape: Sequence[int], rank: Any) -> tuple[int, ...
         return (check_integer("rank", rank),) * count
     if isinstance(rank, Sequence) and len(rank) == count:
         return tuple(check_integer("rank", entry) for entry in rank)
-    if not isinstance(rank, Real) or not 0 < rank < math.inf:
+    if not isinstance(rank, Real) or not 0 < float(rank) < math.inf:
         raise ValueError(
             f"`rank` must be a positive fraction, one integer or {count} of them for {factorization!r} and the shape "
             f"{tuple(shape)}, got {rank!r}. Give the fraction of the parameters as a float, say 0.1."
         )
+    rank = float(rank)
     if factorization == "cp":
         sizes = [size * rank / sum(shape)]
     elif factorization == "tucker":
-        squares, low, high = sum(n**2 for n in shape), 0.0, max(float(rank), 1.0)
+        squares, low, high = sum(n**2 for n in shape), 0.0, max(rank, 1.0)
         for _ in range(100):
             middle = (low + high) / 2
             is_low = size * middle**order + squares * middle < rank * size
