@@ -65,7 +65,10 @@ def test_every_leaf_gets_a_finite_gradient_that_is_not_zero(name, num_spatial_di
 
 @by_name
 def test_every_single_weight_gets_a_gradient(name, float64):
-    """With a smooth activation; the imaginary part of the mean's weight has none, since a mean is real."""
+    """With a smooth activation; the imaginary part of the mean's weight has none, since a mean is real.
+
+    Factors of weights are in tuples: each number of theirs belongs to several modes.
+    """
     network = filled(ZOO[name], 1, 2, 3, boundary_mode="periodic", activation=jnp.tanh)
     x, target = jnp.asarray(varied(2, NUM_POINTS)), jnp.asarray(varied(3, NUM_POINTS))
     _, gradient = value_and_grad(network, x, target)
@@ -73,7 +76,7 @@ def test_every_single_weight_gets_a_gradient(name, float64):
         path, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
         if path in TRAITS[name].without_gradient:
             continue
-        if "weights_imag" in path:
+        if path.endswith("weights_imag"):
             assert not np.any(leaf[..., 0])
             leaf = leaf[..., 1:]
         if path in TRAITS[name].rows_without_gradient:

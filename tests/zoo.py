@@ -47,6 +47,18 @@ ZOO = {
     "UFNO": partial(
         arch.UFNO, hidden_channels=4, num_modes=3, num_blocks=1, num_u_net_blocks=1, num_levels=1, projection_channels=4
     ),
+    "FNO": partial(arch.FNO, hidden_channels=4, num_modes=2, num_blocks=1, use_activation=True),
+    "TFNO": partial(arch.TFNO, hidden_channels=4, num_modes=2, num_blocks=1, rank=0.5, position_embedding=None),
+    "UNO": partial(
+        arch.UNO,
+        hidden_channels=4,
+        block_channels=(4, 4),
+        num_modes=(2, 2),
+        scalings=(0.5, 2),
+        lifting_channels=4,
+        projection_channels=4,
+        position_embedding=None,
+    ),
 }
 
 
@@ -88,4 +100,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "FactorizedFNO": Traits(needs_basis=True),
     "AFNO": Traits(needs_basis=True, shift=None, centre=None),
     "UFNO": Traits(needs_basis=True, shift=2, centre=None),
+    "FNO": Traits(needs_basis=True, shift=None, centre=None),
+    "TFNO": Traits(needs_basis=True),
+    "UNO": Traits(needs_basis=True, shift=2),
 }

@@ -7,6 +7,7 @@ from ._classic_u_net import ClassicUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
 from ._factorized_fno import FactorizedFNO
+from ._fno import FNO
 from ._fourier_u_net import FourierUNet
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
@@ -14,13 +15,18 @@ from ._modern_u_net import ModernUNet
 from ._pde_arena_u_net import PDEArenaUNet
 from ._presets import Preset as Preset
 from ._presets import presets as presets
+from ._tfno import TFNO
 from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
+from ._uno import UNO
 
 __all__ = [
     "AFNO",
+    "FNO",
     "MLP",
+    "TFNO",
     "UFNO",
+    "UNO",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",

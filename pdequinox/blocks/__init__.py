@@ -8,6 +8,7 @@ from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleCon
 from ._classic_res_block import ClassicResBlock, ClassicResBlockFactory
 from ._classic_spectral_block import ClassicSpectralBlock, ClassicSpectralBlockFactory
 from ._dilated_res_block import DilatedResBlock, DilatedResBlockFactory
+from ._fno_block import FNOBlock, FNOBlockFactory
 from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChannelAdjustBlockFactory
 from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
@@ -20,6 +21,7 @@ from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
 from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
 from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationConvBlockFactory
 from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
+from ._skip import make_skip
 from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 
 __all__ = [
@@ -37,6 +39,8 @@ __all__ = [
     "ClassicSpectralBlockFactory",
     "DilatedResBlock",
     "DilatedResBlockFactory",
+    "FNOBlock",
+    "FNOBlockFactory",
     "LinearChannelAdjustBlock",
     "LinearChannelAdjustBlockFactory",
     "LinearConvBlock",
@@ -64,5 +68,6 @@ __all__ = [
     "as_activation",
     "factory_of",
     "make_norm",
+    "make_skip",
     "pointwise_factories",
 ]

@@ -38,7 +38,7 @@ class Basis(NamedTuple):
     Complex on periodic axes; real on bounded ones, whose coefficients of +k and -k differ by a constant phase."""
     synthesis: np.ndarray
     """Matrix of shape (N, K), from the coefficients of +k to points; its complex conjugate is for -k. Holds the phase
-    of bounded axes. Complex, but real for the role "same"."""
+    of bounded axes. Complex, but real for the role "same". With fewer or more rows where another grid was asked for."""
     blocks: tuple[SignBlock, ...]
     """Where a layer's weights go: the block of +k and, for the role "full", that of -k."""
 
@@ -74,7 +74,7 @@ def _check_has_basis(mode: AxisMode, place: str = "") -> None:
 
 
 @lru_cache(maxsize=256)
-def basis(num_points: int, num_modes: int, mode: Any, role: Any) -> Basis:
+def basis(num_points: int, num_modes: int, mode: Any, role: Any, num_outputs: int | None = None) -> Basis:
     r"""The analysis and synthesis matrices of one axis, in double precision on the host.
 
     Index j of the non-negative block is the wave number j (`periodic`, `neumann`, `cell-neumann`) or j + 1
@@ -87,12 +87,17 @@ def basis(num_points: int, num_modes: int, mode: Any, role: Any) -> Basis:
     mode with two signs: on a full axis it belongs to the negative block, on a half axis it counts once, as in an
     inverse real FFT.
 
+    **From one grid to another.** With `num_outputs`, the synthesis gives the values at the points of another grid of
+    the same axis, and the modes are those that both grids carry. Which mode is a Nyquist frequency, and so counts once,
+    is said by the grid of the analysis.
+
     **Arguments:**
 
     - `num_points`: N, the number of points on the axis.
     - `num_modes`: m, the number of modes that the layer has weights for.
     - `mode`: One of `MODES`.
     - `role`: One of `"full"`, `"half"`, `"same"` (bounded axes only); see `roles`.
+    - `num_outputs`: The number of points after the synthesis; N by default.
 
     **Returns:** A `Basis`; its arrays are shared and read-only.
 
@@ -107,16 +112,20 @@ def basis(num_points: int, num_modes: int, mode: Any, role: Any) -> Basis:
             f"`role` must be 'full', 'half' or, on a bounded axis, 'same', got {role!r} for mode {mode!r}. See `roles`."
         )
     ends = ends_of(mode)
-    intervals = num_intervals(num_points, mode)
+    num_outputs = num_points if num_outputs is None else num_outputs
+    period, output_period = (
+        round((1 if ends is None else 2) * num_intervals(count, mode)) for count in (num_points, num_outputs)
+    )
+    fewest = min(num_points, num_outputs)
     if ends is None:
-        period, odd, offset, multiplicity = num_points, False, 0.0, np.ones(num_points)
-        highest = num_points // 2
+        odd, offset, multiplicity = False, 0.0, np.ones(num_points)
+        highest = fewest // 2
     else:
-        period, odd, offset = round(2 * intervals), ends[0].parity < 0, float(ends[0].offset)
+        odd, offset = ends[0].parity < 0, float(ends[0].offset)
         multiplicity = np.full(num_points, 2.0)
         if offset == 0:
             multiplicity[[0, -1]] = 1.0
-        highest = num_points if odd else num_points - 1
+        highest = fewest if odd else fewest - 1
     first = int(odd)
     if ends is None and role == "full":
         highest = min(highest, num_modes)  # the negative block reaches one further than the non-negative one
@@ -139,7 +148,10 @@ def basis(num_points: int, num_modes: int, mode: Any, role: Any) -> Basis:
         blocks = (SignBlock(0, num_waves, descending=False, offset=0),)
         counts = np.where((wave_numbers == 0) | (wave_numbers == nyquist), 1.0, 2.0)
 
-    angle = 2 * np.pi / period * np.outer(wave_numbers, offset + np.arange(num_points))
+    angle, output_angle = (
+        2 * np.pi / length * np.outer(wave_numbers, offset + np.arange(count))
+        for length, count in ((period, num_points), (output_period, num_outputs))
+    )
     if ends is None:
         analysis, phase = np.exp(-1j * angle), 1
     elif odd:
@@ -147,7 +159,7 @@ def basis(num_points: int, num_modes: int, mode: Any, role: Any) -> Basis:
         analysis, phase = multiplicity * np.sin(angle), -1j
     else:
         analysis, phase = multiplicity * np.cos(angle), 1
-    synthesis = phase / period * (counts[:, None] * np.exp(1j * angle)).T
+    synthesis = phase / period * (counts[:, None] * np.exp(1j * output_angle)).T
     if role == "same":
         synthesis = synthesis.real
     for matrix in (analysis, synthesis):

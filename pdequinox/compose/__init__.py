@@ -6,6 +6,7 @@ from ._hierarchical import Hierarchical
 from ._history import History
 from ._less_memory import MixedPrecision, Rematerialized
 from ._multi_skip_hierarchical import MultiSkipHierarchical
+from ._neural_operator import NeuralOperator
 from ._position_embedding import PositionEmbedding, num_position_channels, position_channels
 from ._residual_prediction import OutputScaling, ResidualPrediction
 from ._sequential import Sequential
@@ -17,6 +18,7 @@ __all__ = [
     "History",
     "MixedPrecision",
     "MultiSkipHierarchical",
+    "NeuralOperator",
     "OutputScaling",
     "PositionEmbedding",
     "Rematerialized",

@@ -91,6 +91,20 @@ def mix(weights: Pair, z: Pair, bases: Sequence[Basis]) -> Pair:
     return real, imag[0] if imag else None
 
 
+def multiply(a: Pair, b: Pair, by: Callable[[Array, Array], Array] = jnp.multiply) -> Pair:
+    """The product of two complex arrays, from a product of real ones: bilinear, elementwise by default."""
+    by_real, by_imag = (_map(lambda part, of=of: by(of, part), b) if of is not None else (None, None) for of in a)
+    return _add(by_real, _times_i(by_imag))
+
+
+def by_corners(weights: Float[Array, "i o ..."], bases: Sequence[Basis]) -> Float[Array, "corners o i ..."]:
+    """Matrices that lie like spectra, both signs of a wave number on one axis, as `mix` takes them."""
+    signs, modes, split = _order(weights.shape[2:], bases)
+    x = weights.reshape(*weights.shape[:2], *split)
+    x = x.transpose(*(axis + 2 for axis in signs), 1, 0, *(axis + 2 for axis in modes))
+    return x.reshape(2 ** len(signs), *x.shape[len(signs) :])
+
+
 def _corners_first(parts: Float[Array, "p i ..."], bases: Sequence[Basis]) -> Float[Array, "corners modes p i"]:
     """Spectra in the order of the weights: the sign of the first full axis varies fastest among the corners."""
     signs, modes, split = _order(parts.shape[2:], bases)
@@ -158,14 +172,16 @@ def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
         real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate([real, imag], -1), None), axis)[0]), 2, -1)
         return real, imag
 
-    def product(part: Array) -> Array:
-        before, size, behind = prod(part.shape[:axis]), part.shape[axis], prod(part.shape[axis + 1 :])
-        w, points = jnp.asarray(matrix, part.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
-        x = part.reshape(before, size, *(axis.points for axis in points))
-        y = form("y", points, x, w.reshape(*w.shape, *(axis.taps for axis in points)), precision=HIGHEST)
-        return y.reshape(*part.shape[:axis], len(matrix), *part.shape[axis + 1 :])
+    return _map(lambda part: along_axis(matrix, part, axis), z)
 
-    return _map(product, z)
+
+def along_axis(matrix: np.ndarray, x: Array, axis: int) -> Array:
+    """`matrix` times one axis of an array, in its place."""
+    before, size, behind = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
+    w, points = jnp.asarray(matrix, x.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
+    rows = x.reshape(before, size, *(axis.points for axis in points))
+    y = form("y", points, rows, w.reshape(*w.shape, *(axis.taps for axis in points)), precision=HIGHEST)
+    return y.reshape(*x.shape[:axis], len(matrix), *x.shape[axis + 1 :])
 
 
 def _map(function: Callable[..., Array], *pairs: Pair) -> Pair:
