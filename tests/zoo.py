@@ -16,6 +16,9 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+    "CNO": partial(
+        arch.CNO, hidden_channels=2, num_levels=1, num_blocks=1, num_neck_blocks=0, lifting_channels=4, filter_size=2
+    ),
 }
 
 
@@ -27,6 +30,8 @@ class Traits:
     """Two different ends of an axis are refused by name."""
     shift: int | None = 1
     """The shifts of a periodic axis that the network commutes with, in points; `None`: none."""
+    broken_by: float = 1e-3
+    """By how much at least half of that shift does not commute: less where activations hardly alias."""
     centre: str | None = "point"
     """What the reflections that the network commutes with (when its kernels are turned around) leave in place: a
     "point" shared by all grids, or the middle between two, a "cell" wall. `None`: none, or weights of another form."""
@@ -39,4 +44,5 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
+    "CNO": Traits(shift=2, broken_by=1e-6),
 }

@@ -3,6 +3,7 @@
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
+from ._cno import CNO
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
 from ._mlp import MLP
@@ -10,6 +11,7 @@ from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
 
 __all__ = [
+    "CNO",
     "MLP",
     "ClassicFNO",
     "ClassicResNet",

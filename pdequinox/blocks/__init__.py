@@ -1,6 +1,9 @@
 """Blocks: a few layers with a common signature, and the factories that bind their options."""
 
 from ._activation import as_activation
+from ._band_limited_activation import BandLimitedActivation
+from ._band_limited_conv_block import BandLimitedConvBlock, BandLimitedConvBlockFactory
+from ._band_limited_res_block import BandLimitedResBlock, BandLimitedResBlockFactory
 from ._base_block import Block, BlockFactory, factory_of
 from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
@@ -15,6 +18,11 @@ from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._norm import make_norm
 
 __all__ = [
+    "BandLimitedActivation",
+    "BandLimitedConvBlock",
+    "BandLimitedConvBlockFactory",
+    "BandLimitedResBlock",
+    "BandLimitedResBlockFactory",
     "Block",
     "BlockFactory",
     "ChannelMLPBlock",

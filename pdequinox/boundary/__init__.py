@@ -4,6 +4,7 @@ from ._basis import Basis, SignBlock, basis, roles
 from ._grid import grid, quadrature_weights, spacing
 from ._modes import MODES, AxisMode, BoundaryMode, normalize_boundary_mode, vanishes_at_a_wall
 from ._pad import pad, pad_nonzero
+from ._resample import resampled_size, resampling
 
 __all__ = [
     "MODES",
@@ -17,6 +18,8 @@ __all__ = [
     "pad",
     "pad_nonzero",
     "quadrature_weights",
+    "resampled_size",
+    "resampling",
     "roles",
     "spacing",
     "vanishes_at_a_wall",

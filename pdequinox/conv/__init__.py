@@ -8,6 +8,7 @@ from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
+from ._resample import resample
 from ._spectral_conv import SpectralConv
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ReceptiveField",
     "SpectralConv",
     "reflection_conv",
+    "resample",
     "stencil_conv",
     "sum_receptive_fields",
 ]

@@ -158,14 +158,16 @@ def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
         real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate([real, imag], -1), None), axis)[0]), 2, -1)
         return real, imag
 
-    def product(part: Array) -> Array:
-        before, size, behind = prod(part.shape[:axis]), part.shape[axis], prod(part.shape[axis + 1 :])
-        w, points = jnp.asarray(matrix, part.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
-        x = part.reshape(before, size, *(axis.points for axis in points))
-        y = form("y", points, x, w.reshape(*w.shape, *(axis.taps for axis in points)), precision=HIGHEST)
-        return y.reshape(*part.shape[:axis], len(matrix), *part.shape[axis + 1 :])
+    return _map(lambda part: transform_axis(matrix, part, axis), z)
 
-    return _map(product, z)
+
+def transform_axis(matrix: np.ndarray, x: Array, axis: int) -> Array:
+    """A real `matrix` times one axis of a real array, in its place."""
+    before, size, behind = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
+    w, points = jnp.asarray(matrix, x.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
+    rows = x.reshape(before, size, *(axis.points for axis in points))
+    y = form("y", points, rows, w.reshape(*w.shape, *(axis.taps for axis in points)), precision=HIGHEST)
+    return y.reshape(*x.shape[:axis], len(matrix), *x.shape[axis + 1 :])
 
 
 def _map(function: Callable[..., Array], *pairs: Pair) -> Pair:
