@@ -6,6 +6,7 @@ from ._classic_u_net import ClassicUNet
 from ._cno import CNO
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._mgno import MgNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
@@ -18,6 +19,7 @@ __all__ = [
     "ClassicUNet",
     "ConvNet",
     "DilatedResNet",
+    "MgNO",
     "ModernResNet",
     "ModernUNet",
 ]

@@ -15,6 +15,7 @@ from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
+from ._multigrid_block import MultigridBlock, MultigridBlockFactory
 from ._norm import make_norm
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "LinearConvUpBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
+    "MultigridBlock",
+    "MultigridBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

@@ -71,9 +71,7 @@ def resampling(num_points: int, num_outputs: int, mode: Any, filter_size: int = 
         centre = (offset + output) * ratio - offset
         taps = np.arange(math.ceil(centre - reach), math.floor(centre + reach) + 1)
         weights = _kernel((taps - centre) / coarser, filter_size)
-        weights = np.where(
-            np.abs(weights) < 1e-12, 0.0, weights / np.sum(weights)
-        )  # rounded zeros
+        weights = np.where(np.abs(weights) < 1e-12, 0.0, weights / np.sum(weights))  # rounded zeros
         for tap, weight in zip(taps, weights, strict=True):
             index, sign = source(int(tap), num_points, mode, True)
             row[index] += sign * weight
