@@ -19,6 +19,9 @@ ZOO = {
     "CNO": partial(
         arch.CNO, hidden_channels=2, num_levels=1, num_blocks=1, num_neck_blocks=0, lifting_channels=4, filter_size=2
     ),
+    "LocalNO": partial(
+        arch.LocalNO, hidden_channels=3, num_modes=3, num_layers=2, radius=0.35, position_embedding=None
+    ),
     "MgNO": partial(arch.MgNO, hidden_channels=3, num_layers=2, num_iterations=(1, (1, 1)), prolongation_size=3),
 }
 
@@ -46,5 +49,6 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
     "CNO": Traits(shift=2, broken_by=1e-6),
+    "LocalNO": Traits(needs_basis=True),
     "MgNO": Traits(shift=2),
 }

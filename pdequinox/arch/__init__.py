@@ -6,6 +6,7 @@ from ._classic_u_net import ClassicUNet
 from ._cno import CNO
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._local_no import LocalNO
 from ._mgno import MgNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
@@ -19,6 +20,7 @@ __all__ = [
     "ClassicUNet",
     "ConvNet",
     "DilatedResNet",
+    "LocalNO",
     "MgNO",
     "ModernResNet",
     "ModernUNet",

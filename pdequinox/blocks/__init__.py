@@ -14,6 +14,7 @@ from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChanne
 from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
+from ._local_spectral_block import LocalSpectralBlock, LocalSpectralBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._multigrid_block import MultigridBlock, MultigridBlockFactory
 from ._norm import make_norm
@@ -44,6 +45,8 @@ __all__ = [
     "LinearConvDownBlockFactory",
     "LinearConvUpBlock",
     "LinearConvUpBlockFactory",
+    "LocalSpectralBlock",
+    "LocalSpectralBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
     "MultigridBlock",

@@ -2,8 +2,10 @@
 
 from ..operators import reflection_conv, stencil_conv
 from ._channel_affine import ChannelAffine
+from ._differential_conv import DifferentialConv
 from ._group_norm import GroupNorm
 from ._layer_norm import LayerNorm
+from ._local_integral_conv import LocalIntegralConv
 from ._multigrid_conv import MultigridConv
 from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
@@ -14,8 +16,10 @@ from ._spectral_conv import SpectralConv
 
 __all__ = [
     "ChannelAffine",
+    "DifferentialConv",
     "GroupNorm",
     "LayerNorm",
+    "LocalIntegralConv",
     "MultigridConv",
     "PhysicsConv",
     "PhysicsConvTranspose",
