@@ -59,6 +59,13 @@ ZOO = {
         projection_channels=4,
         position_embedding=None,
     ),
+    "CNO": partial(
+        arch.CNO, hidden_channels=2, num_levels=1, num_blocks=1, num_neck_blocks=0, lifting_channels=4, filter_size=2
+    ),
+    "LocalNO": partial(
+        arch.LocalNO, hidden_channels=3, num_modes=3, num_layers=2, radius=0.35, position_embedding=None
+    ),
+    "MgNO": partial(arch.MgNO, hidden_channels=3, num_layers=2, num_iterations=(1, (1, 1)), prolongation_size=3),
 }
 
 
@@ -70,6 +77,8 @@ class Traits:
     """Two different ends of an axis are refused by name."""
     shift: int | None = 1
     """The shifts of a periodic axis that the network commutes with, in points; `None`: none."""
+    broken_by: float = 1e-3
+    """By how much at least half of that shift does not commute: less where activations hardly alias."""
     centre: str | None = "point"
     """What the reflections that the network commutes with (when its kernels are turned around) leave in place: a
     "point" shared by all grids, or the middle between two, a "cell" wall. `None`: none, or weights of another form."""
@@ -103,4 +112,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "FNO": Traits(needs_basis=True, shift=None, centre=None),
     "TFNO": Traits(needs_basis=True),
     "UNO": Traits(needs_basis=True, shift=2),
+    "CNO": Traits(shift=2, broken_by=1e-6),
+    "LocalNO": Traits(needs_basis=True),
+    "MgNO": Traits(shift=2),
 }

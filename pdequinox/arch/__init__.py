@@ -4,11 +4,14 @@ from ._afno import AFNO
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
+from ._cno import CNO
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
 from ._factorized_fno import FactorizedFNO
 from ._fno import FNO
 from ._fourier_u_net import FourierUNet
+from ._local_no import LocalNO
+from ._mgno import MgNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
@@ -22,6 +25,7 @@ from ._uno import UNO
 
 __all__ = [
     "AFNO",
+    "CNO",
     "FNO",
     "MLP",
     "TFNO",
@@ -34,6 +38,8 @@ __all__ = [
     "DilatedResNet",
     "FactorizedFNO",
     "FourierUNet",
+    "LocalNO",
+    "MgNO",
     "ModernResNet",
     "ModernUNet",
     "PDEArenaUNet",

@@ -2,6 +2,9 @@
 
 from ._activation import as_activation
 from ._afno_block import AFNOBlock, AFNOBlockFactory
+from ._band_limited_activation import BandLimitedActivation
+from ._band_limited_conv_block import BandLimitedConvBlock, BandLimitedConvBlockFactory
+from ._band_limited_res_block import BandLimitedResBlock, BandLimitedResBlockFactory
 from ._base_block import Block, BlockFactory, factory_of
 from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory, pointwise_factories
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
@@ -13,9 +16,11 @@ from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChanne
 from ._linear_conv_block import LinearConvBlock, LinearConvBlockFactory
 from ._linear_conv_down_block import LinearConvDownBlock, LinearConvDownBlockFactory
 from ._linear_conv_up_block import LinearConvUpBlock, LinearConvUpBlockFactory
+from ._local_spectral_block import LocalSpectralBlock, LocalSpectralBlockFactory
 from ._max_pool_block import MaxPoolBlock, MaxPoolBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._modern_spectral_block import ModernSpectralBlock, ModernSpectralBlockFactory
+from ._multigrid_block import MultigridBlock, MultigridBlockFactory
 from ._norm import make_norm
 from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
 from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
@@ -27,6 +32,11 @@ from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 __all__ = [
     "AFNOBlock",
     "AFNOBlockFactory",
+    "BandLimitedActivation",
+    "BandLimitedConvBlock",
+    "BandLimitedConvBlockFactory",
+    "BandLimitedResBlock",
+    "BandLimitedResBlockFactory",
     "Block",
     "BlockFactory",
     "ChannelMLPBlock",
@@ -49,12 +59,16 @@ __all__ = [
     "LinearConvDownBlockFactory",
     "LinearConvUpBlock",
     "LinearConvUpBlockFactory",
+    "LocalSpectralBlock",
+    "LocalSpectralBlockFactory",
     "MaxPoolBlock",
     "MaxPoolBlockFactory",
     "ModernResBlock",
     "ModernResBlockFactory",
     "ModernSpectralBlock",
     "ModernSpectralBlockFactory",
+    "MultigridBlock",
+    "MultigridBlockFactory",
     "PatchEmbedBlock",
     "PatchEmbedBlockFactory",
     "PatchUnembedBlock",

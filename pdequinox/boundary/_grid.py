@@ -56,6 +56,28 @@ def grid(num_points: int, extent: float, mode: AxisMode) -> np.ndarray:
     return (offset + np.arange(num_points)) * h
 
 
+def coarse_start(num_points: int, mode: AxisMode) -> int:
+    """The point that the first one of the coarser grid of every second point is at.
+
+    The left wall is a wall of both grids: it is the point behind a Dirichlet wall's neighbour that stays, and of two
+    cells, which become one, the right one stands for both. Periodic axes and Neumann ends keep the first point. So does
+    an axis of one point, which is its own coarser grid.
+
+    **Arguments:**
+
+    - `num_points`: The number of degrees of freedom on the axis.
+    - `mode`: The axis' boundary mode: a string, or a (left, right) pair.
+
+    **Returns:** 0 or 1.
+
+    **Raises:** `ValueError` for a number of points that is not a positive integer, and an unknown mode.
+    """
+    check_integer("num_points", num_points)
+    (mode,) = normalize_boundary_mode((mode,), 1)
+    ends = ends_of(mode)
+    return int(ends is not None and ends[0].offset > 0 and num_points > 1)
+
+
 def quadrature_weights(num_points: int, extent: float, mode: AxisMode, *, free: bool = False) -> np.ndarray:
     r"""Weights $w_j$ with $\int_0^L f\,dx \approx \sum_j w_j f(x_j)$ on `grid(num_points, extent, mode)`.
 
