@@ -8,7 +8,13 @@ from pdequinox import arch
 NUM_POINTS = 8
 
 ZOO = {
+    "AViT": partial(
+        arch.AViT, hidden_channels=16, num_heads=2, num_blocks=1, patch_sizes=(2, 1), num_groups=2, num_frequencies=1
+    ),
     "ConvNet": partial(arch.ConvNet, hidden_channels=4, depth=2),
+    "ConvNeXtUNet": partial(
+        arch.ConvNeXtUNet, hidden_channels=4, num_levels=2, num_blocks=1, num_neck_blocks=0, kernel_size=3
+    ),
     "MLP": partial(arch.MLP, num_points=NUM_POINTS, width_size=8, depth=2),
     "ClassicResNet": partial(arch.ClassicResNet, hidden_channels=4, num_blocks=2),
     "ModernResNet": partial(arch.ModernResNet, hidden_channels=4, num_blocks=2),
@@ -16,6 +22,9 @@ ZOO = {
     "ClassicUNet": partial(arch.ClassicUNet, hidden_channels=4, num_levels=2),
     "ModernUNet": partial(arch.ModernUNet, hidden_channels=4, num_levels=2, num_blocks=2),
     "ClassicFNO": partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=2),
+    "Transolver": partial(
+        arch.Transolver, hidden_channels=8, num_blocks=1, num_heads=2, num_slices=3, temperature_range=None
+    ),
 }
 
 
@@ -35,8 +44,11 @@ class Traits:
 
 
 TRAITS = {name: Traits() for name in ZOO} | {
+    "AViT": Traits(shift=None, centre=None),
+    "ConvNeXtUNet": Traits(shift=4, centre="cell"),
     "MLP": Traits(shift=None, centre=None),
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
     "ClassicFNO": Traits(needs_basis=True),
+    "Transolver": Traits(shift=None, centre=None),
 }

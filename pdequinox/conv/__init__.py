@@ -4,6 +4,7 @@ from ..operators import reflection_conv, stencil_conv
 from ._channel_affine import ChannelAffine
 from ._group_norm import GroupNorm
 from ._layer_norm import LayerNorm
+from ._patch_conv import PatchConv, PatchConvTranspose
 from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
@@ -14,6 +15,8 @@ __all__ = [
     "ChannelAffine",
     "GroupNorm",
     "LayerNorm",
+    "PatchConv",
+    "PatchConvTranspose",
     "PhysicsConv",
     "PhysicsConvTranspose",
     "PointwiseLinearConv",
