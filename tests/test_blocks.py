@@ -29,7 +29,7 @@ def test_the_nine_blocks_of_0_1_and_their_factories_exist():
     expected |= {"LinearConv", "LinearConvDown", "LinearConvUp", "ModernRes"}
     assert {name.removesuffix("Block") for name in NAMES} >= expected
     factories = {f"{name}Factory" for name in NAMES}
-    others = {"Block", "BlockFactory", "as_activation", "factory_of", "make_norm"}
+    others = {"AttentionGate", "Block", "BlockFactory", "as_activation", "factory_of", "make_norm"}
     assert set(blocks.__all__) == {*NAMES, *factories, *others}
 
 

@@ -8,6 +8,7 @@ from pdequinox import arch
 NUM_POINTS = 8
 
 ZOO = {
+    "AttentionUNet": partial(arch.AttentionUNet, hidden_channels=4, num_levels=2),
     "AViT": partial(
         arch.AViT, hidden_channels=16, num_heads=2, num_blocks=1, patch_sizes=(2, 1), num_groups=2, num_frequencies=1
     ),
@@ -44,6 +45,7 @@ class Traits:
 
 
 TRAITS = {name: Traits() for name in ZOO} | {
+    "AttentionUNet": Traits(shift=4),
     "AViT": Traits(shift=None, centre=None),
     "ConvNeXtUNet": Traits(shift=4, centre="cell"),
     "MLP": Traits(shift=None, centre=None),

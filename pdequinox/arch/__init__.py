@@ -1,6 +1,7 @@
 """Published networks: a name, its defaults, its source."""
 
 from ._a_vi_t import AViT
+from ._attention_u_net import AttentionUNet
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
@@ -15,6 +16,7 @@ from ._transolver import Transolver
 __all__ = [
     "MLP",
     "AViT",
+    "AttentionUNet",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",

@@ -1,6 +1,7 @@
 """Blocks: a few layers with a common signature, and the factories that bind their options."""
 
 from ._activation import as_activation
+from ._attention_gate import AttentionGate
 from ._base_block import Block, BlockFactory, factory_of
 from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
@@ -18,6 +19,7 @@ from ._physics_attention_block import PhysicsAttentionBlock, PhysicsAttentionBlo
 from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
 
 __all__ = [
+    "AttentionGate",
     "Block",
     "BlockFactory",
     "ChannelMLPBlock",
