@@ -16,6 +16,7 @@ ZOO = {
     "ConvNeXtUNet": partial(
         arch.ConvNeXtUNet, hidden_channels=4, num_levels=2, num_blocks=1, num_neck_blocks=0, kernel_size=3
     ),
+    "DeepONet": partial(arch.DeepONet, num_points=NUM_POINTS, num_basis=4, width_size=8, depth=1),
     "MLP": partial(arch.MLP, num_points=NUM_POINTS, width_size=8, depth=2),
     "ClassicResNet": partial(arch.ClassicResNet, hidden_channels=4, num_blocks=2),
     "ModernResNet": partial(arch.ModernResNet, hidden_channels=4, num_blocks=2),
@@ -48,6 +49,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "AttentionUNet": Traits(shift=4),
     "AViT": Traits(shift=None, centre=None),
     "ConvNeXtUNet": Traits(shift=4, centre="cell"),
+    "DeepONet": Traits(shift=None, centre=None),
     "MLP": Traits(shift=None, centre=None),
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),

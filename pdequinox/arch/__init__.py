@@ -7,6 +7,7 @@ from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._conv_ne_xt_u_net import ConvNeXtUNet
 from ._conv_net import ConvNet
+from ._deep_o_net import DeepONet
 from ._dilated_res_net import DilatedResNet
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
@@ -22,6 +23,7 @@ __all__ = [
     "ClassicUNet",
     "ConvNeXtUNet",
     "ConvNet",
+    "DeepONet",
     "DilatedResNet",
     "ModernResNet",
     "ModernUNet",
