@@ -39,7 +39,7 @@ def test_the_nine_blocks_of_0_1_and_their_factories_exist():
     expected |= {"LinearConv", "LinearConvDown", "LinearConvUp", "ModernRes"}
     assert {name.removesuffix("Block") for name in NAMES} >= expected
     factories = {f"{name}Factory" for name in NAMES}
-    others = {"BandLimitedActivation", "Block", "BlockFactory", "as_activation", "factory_of"}
+    others = {"AttentionGate", "BandLimitedActivation", "Block", "BlockFactory", "as_activation", "factory_of"}
     others |= {"make_norm", "make_skip", "pointwise_factories"}
     assert set(blocks.__all__) == {*NAMES, *factories, *others}
 

@@ -9,7 +9,15 @@ from pdequinox import arch
 NUM_POINTS = 8
 
 ZOO = {
+    "AttentionUNet": partial(arch.AttentionUNet, hidden_channels=4, num_levels=2),
+    "AViT": partial(
+        arch.AViT, hidden_channels=16, num_heads=2, num_blocks=1, patch_sizes=(2, 1), num_groups=2, num_frequencies=1
+    ),
     "ConvNet": partial(arch.ConvNet, hidden_channels=4, depth=2),
+    "ConvNeXtUNet": partial(
+        arch.ConvNeXtUNet, hidden_channels=4, num_levels=2, num_blocks=1, num_neck_blocks=0, kernel_size=3
+    ),
+    "DeepONet": partial(arch.DeepONet, num_points=NUM_POINTS, num_basis=4, width_size=8, depth=1),
     "MLP": partial(arch.MLP, num_points=NUM_POINTS, width_size=8, depth=2),
     "ClassicResNet": partial(arch.ClassicResNet, hidden_channels=4, num_blocks=2),
     "ModernResNet": partial(arch.ModernResNet, hidden_channels=4, num_blocks=2),
@@ -66,6 +74,9 @@ ZOO = {
         arch.LocalNO, hidden_channels=3, num_modes=3, num_layers=2, radius=0.35, position_embedding=None
     ),
     "MgNO": partial(arch.MgNO, hidden_channels=3, num_layers=2, num_iterations=(1, (1, 1)), prolongation_size=3),
+    "Transolver": partial(
+        arch.Transolver, hidden_channels=8, num_blocks=1, num_heads=2, num_slices=3, temperature_range=None
+    ),
 }
 
 
@@ -89,6 +100,10 @@ class Traits:
 
 
 TRAITS = {name: Traits() for name in ZOO} | {
+    "AttentionUNet": Traits(shift=4),
+    "AViT": Traits(shift=None, centre=None),
+    "ConvNeXtUNet": Traits(shift=4, centre="cell"),
+    "DeepONet": Traits(shift=None, centre=None),
     "MLP": Traits(shift=None, centre=None),
     "ClassicUNet": Traits(shift=4),
     "ModernUNet": Traits(shift=4),
@@ -115,4 +130,5 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "CNO": Traits(shift=2, broken_by=1e-6),
     "LocalNO": Traits(needs_basis=True),
     "MgNO": Traits(shift=2),
+    "Transolver": Traits(shift=None, centre=None),
 }

@@ -1,11 +1,15 @@
 """Published networks: a name, its defaults, its source."""
 
+from ._a_vi_t import AViT
 from ._afno import AFNO
+from ._attention_u_net import AttentionUNet
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
 from ._cno import CNO
+from ._conv_ne_xt_u_net import ConvNeXtUNet
 from ._conv_net import ConvNet
+from ._deep_o_net import DeepONet
 from ._dilated_res_net import DilatedResNet
 from ._factorized_fno import FactorizedFNO
 from ._fno import FNO
@@ -19,6 +23,7 @@ from ._pde_arena_u_net import PDEArenaUNet
 from ._presets import Preset as Preset
 from ._presets import presets as presets
 from ._tfno import TFNO
+from ._transolver import Transolver
 from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
 from ._uno import UNO
@@ -31,10 +36,14 @@ __all__ = [
     "TFNO",
     "UFNO",
     "UNO",
+    "AViT",
+    "AttentionUNet",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",
+    "ConvNeXtUNet",
     "ConvNet",
+    "DeepONet",
     "DilatedResNet",
     "FactorizedFNO",
     "FourierUNet",
@@ -43,5 +52,6 @@ __all__ = [
     "ModernResNet",
     "ModernUNet",
     "PDEArenaUNet",
+    "Transolver",
     "UNet2015",
 ]

@@ -2,6 +2,7 @@
 
 from ._activation import as_activation
 from ._afno_block import AFNOBlock, AFNOBlockFactory
+from ._attention_gate import AttentionGate
 from ._band_limited_activation import BandLimitedActivation
 from ._band_limited_conv_block import BandLimitedConvBlock, BandLimitedConvBlockFactory
 from ._band_limited_res_block import BandLimitedResBlock, BandLimitedResBlockFactory
@@ -10,6 +11,7 @@ from ._channel_mlp_block import ChannelMLPBlock, ChannelMLPBlockFactory, pointwi
 from ._classic_double_conv_block import ClassicDoubleConvBlock, ClassicDoubleConvBlockFactory
 from ._classic_res_block import ClassicResBlock, ClassicResBlockFactory
 from ._classic_spectral_block import ClassicSpectralBlock, ClassicSpectralBlockFactory
+from ._conv_ne_xt_block import ConvNeXtBlock, ConvNeXtBlockFactory
 from ._dilated_res_block import DilatedResBlock, DilatedResBlockFactory
 from ._fno_block import FNOBlock, FNOBlockFactory
 from ._linear_channel_adjust_block import LinearChannelAdjustBlock, LinearChannelAdjustBlockFactory
@@ -24,6 +26,7 @@ from ._multigrid_block import MultigridBlock, MultigridBlockFactory
 from ._norm import make_norm
 from ._patch_embed_block import PatchEmbedBlock, PatchEmbedBlockFactory
 from ._patch_unembed_block import PatchUnembedBlock, PatchUnembedBlockFactory
+from ._physics_attention_block import PhysicsAttentionBlock, PhysicsAttentionBlockFactory
 from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationConvBlockFactory
 from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
 from ._skip import make_skip
@@ -32,6 +35,7 @@ from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
 __all__ = [
     "AFNOBlock",
     "AFNOBlockFactory",
+    "AttentionGate",
     "BandLimitedActivation",
     "BandLimitedConvBlock",
     "BandLimitedConvBlockFactory",
@@ -47,6 +51,8 @@ __all__ = [
     "ClassicResBlockFactory",
     "ClassicSpectralBlock",
     "ClassicSpectralBlockFactory",
+    "ConvNeXtBlock",
+    "ConvNeXtBlockFactory",
     "DilatedResBlock",
     "DilatedResBlockFactory",
     "FNOBlock",
@@ -73,6 +79,8 @@ __all__ = [
     "PatchEmbedBlockFactory",
     "PatchUnembedBlock",
     "PatchUnembedBlockFactory",
+    "PhysicsAttentionBlock",
+    "PhysicsAttentionBlockFactory",
     "PreActivationConvBlock",
     "PreActivationConvBlockFactory",
     "SelfAttentionBlock",

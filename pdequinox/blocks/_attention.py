@@ -6,7 +6,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._checks import check_integer
+
 SOFTMAXES = ("keys", "queries")
+
+
+def check_heads(num_heads: Any, head_channels: Any, channels: int) -> tuple[int, int]:
+    """How many heads, and how many channels each of them has: its part of `channels` if that is not given."""
+    check_integer("num_heads", num_heads)
+    if head_channels is not None:
+        return num_heads, check_integer("head_channels", head_channels)
+    if channels % num_heads:
+        raise ValueError(
+            f"`num_heads` must divide the number of channels ({channels}), got {num_heads}. Change one of the two, or "
+            "give `head_channels`."
+        )
+    return num_heads, channels // num_heads
 
 
 def check_softmax_over(softmax_over: Any) -> str:

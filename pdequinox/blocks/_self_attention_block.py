@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
-from .._checks import check_integer, check_sizes
+from .._checks import check_sizes
 from ..boundary import BoundaryMode, normalize_boundary_mode
 from ..conv import ChannelAffine, LayerNorm, PointwiseLinearConv, ReceptiveField
-from ._attention import attend, check_softmax_over
+from ._attention import attend, check_heads, check_softmax_over
 from ._base_block import Block, factory_of
 from ._channel_mlp_block import ChannelMLPBlock
 from ._norm import make_norm
@@ -100,14 +100,7 @@ class SelfAttentionBlock(Block):
         """
         normalize_boundary_mode(boundary_mode, num_spatial_dims)
         check_sizes(num_spatial_dims, in_channels, out_channels)
-        self.num_heads = check_integer("num_heads", num_heads)
-        if head_channels is None:
-            if out_channels % num_heads:
-                raise ValueError(
-                    f"`num_heads` must divide the number of channels ({out_channels}), got {num_heads}. Change one of "
-                    "the two, or give `head_channels`."
-                )
-            head_channels = out_channels // num_heads
+        self.num_heads, head_channels = check_heads(num_heads, head_channels, out_channels)
         if over not in OVER:
             raise ValueError(
                 f"`over` must be one of {', '.join(map(repr, OVER))}, got {over!r}. Attention is over all points, or "
@@ -116,7 +109,6 @@ class SelfAttentionBlock(Block):
         self.over = over
         self.softmax_over = check_softmax_over(softmax_over)
         self.apply_norm = apply_norm
-        head_channels = check_integer("head_channels", head_channels)
         inner = num_heads * head_channels
         keys = iter(jr.split(key, 4))
 

@@ -2,6 +2,7 @@
 
 from ._conditioned import Conditioned, conditioned
 from ._constant_embedding_metadata_network import ConstantEmbeddingMetadataNetwork
+from ._field_encoder import FieldEncoder
 from ._hierarchical import Hierarchical
 from ._history import History
 from ._less_memory import MixedPrecision, Rematerialized
@@ -14,6 +15,7 @@ from ._sequential import Sequential
 __all__ = [
     "Conditioned",
     "ConstantEmbeddingMetadataNetwork",
+    "FieldEncoder",
     "Hierarchical",
     "History",
     "MixedPrecision",

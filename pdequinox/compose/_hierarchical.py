@@ -49,6 +49,7 @@ class Hierarchical(eqx.Module):
     up_sampling_blocks: tuple[Callable, ...]
     right_arc_blocks: tuple[tuple[Callable, ...], ...]
     projection: Callable
+    skip_blocks: tuple[Callable, ...]
     num_spatial_dims: int = eqx.field(static=True)
     in_channels: int = eqx.field(static=True)
     reduction_factor: int = eqx.field(static=True)
@@ -77,6 +78,7 @@ class Hierarchical(eqx.Module):
         up_sampling_factory: Callable | None = None,
         right_arc_factory: Callable = ClassicDoubleConvBlockFactory(),
         projection_factory: Callable = LinearChannelAdjustBlockFactory(),
+        skip_factory: Callable | None = None,
     ):
         """**Arguments:**
 
@@ -96,6 +98,9 @@ class Hierarchical(eqx.Module):
         - `lifting_factory`, ..., `projection_factory`: What makes the blocks: a block class, one of the factories of
             `pdequinox.blocks`, or any callable with the shared arguments. By default, grids are changed by
             convolutions with 3 taps per axis and a stride of `reduction_factor`; your own must do so by that factor.
+        - `skip_factory`: What makes a map from each level's skip and the up-sampled channels from below, on the same
+            grid, to what replaces the skip, with as many channels as it: a callable with the shared arguments, whose
+            two numbers of channels are those of the skip and those from below. By default, skips are kept.
 
         **Raises:** `ValueError` for a wrong number of multipliers, numbers that are too small, and what the blocks
         raise.
@@ -120,7 +125,8 @@ class Hierarchical(eqx.Module):
             up_sampling_factory = LinearConvUpBlockFactory(factor=reduction_factor, output_padding=reduction_factor - 1)
         self.boundary_mode = normalize_boundary_mode(boundary_mode, num_spatial_dims)
 
-        keys = iter(jr.split(key, 2 + 2 * num_levels * (1 + num_blocks)))
+        num_keys = 2 + 2 * num_levels * (1 + num_blocks) + (0 if skip_factory is None else num_levels)
+        keys = iter(jr.split(key, num_keys))
 
         def make(factory: Callable, c_in: int, c_out: int) -> Callable:
             return factory(
@@ -141,6 +147,9 @@ class Hierarchical(eqx.Module):
             make_arc(right_arc_factory, fine + coarse // reduction_factor, fine) for fine, coarse in levels
         )
         self.projection = make(projection_factory, hidden_channels, out_channels)
+        self.skip_blocks = ()
+        if skip_factory is not None:
+            self.skip_blocks = tuple(make(skip_factory, fine, coarse // reduction_factor) for fine, coarse in levels)
 
     def __call__(self, x: Array) -> Array:
         """**Arguments:**
@@ -158,11 +167,14 @@ class Hierarchical(eqx.Module):
             x = down(x)
             for block in arc:
                 x = block(x)
-        for up, arc in reversed(list(zip(self.up_sampling_blocks, self.right_arc_blocks, strict=True))):
-            skip = skips.pop()
+        for level in reversed(range(self.num_levels)):
+            skip = skips[level]
+            up = self.up_sampling_blocks[level]
             x = up_to(up, x, skip.shape[1:], self.reduction_factor, self.boundary_mode)
+            if self.skip_blocks:
+                skip = self.skip_blocks[level](skip, x)
             x = jnp.concatenate([skip, x])
-            for block in arc:
+            for block in self.right_arc_blocks[level]:
                 x = block(x)
         return self.projection(x)
 

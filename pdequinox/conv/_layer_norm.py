@@ -25,18 +25,22 @@ class LayerNorm(eqx.Module):
     bias: Array | None
     channels: int = eqx.field(static=True)
     eps: float = eqx.field(static=True)
+    use_mean: bool = eqx.field(static=True)
 
-    def __init__(self, channels: int, eps: float = 1e-5, use_bias: bool = True):
+    def __init__(self, channels: int, eps: float = 1e-5, use_bias: bool = True, use_mean: bool = True):
         r"""**Arguments:**
 
         - `channels`: The number of channels.
         - `eps`: The $\epsilon$ under the root; in the unit of the input squared.
         - `use_bias`: Whether to learn the shift $\beta$.
+        - `use_mean`: Whether to take the mean out; if not, $\sigma$ is the root mean square (Zhang and Sennrich, *Root
+            Mean Square Layer Normalization*, NeurIPS 2019, arXiv:1910.07467).
 
         **Raises:** `ValueError` if `channels` is not a positive integer.
         """
         self.channels = check_integer("channels", channels)
         self.eps = eps
+        self.use_mean = use_mean
         self.weight = jnp.ones(self.channels)
         self.bias = jnp.zeros(self.channels) if use_bias else None
 
@@ -54,7 +58,8 @@ class LayerNorm(eqx.Module):
         x = check_input(x, self.channels, None, self.weight.dtype)
         dtype, spatial = accumulation_dtype(x.dtype), (1,) * (x.ndim - 1)
         centred = x.astype(dtype)
-        centred = centred - jnp.mean(centred, axis=0)
+        if self.use_mean:
+            centred = centred - jnp.mean(centred, axis=0)
         y = centred * lax.rsqrt(jnp.mean(centred**2, axis=0) + self.eps)
         y = y * self.weight.astype(dtype).reshape(-1, *spatial)
         if self.bias is not None:
