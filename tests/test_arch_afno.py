@@ -150,6 +150,17 @@ def test_initial_values_are_those_of_the_reference():
     assert np.std(network.position.values) == pytest.approx(0.02, rel=0.05)
 
 
+def test_a_larger_initial_scale_keeps_the_size_and_the_published_one_cuts_most_coefficients():
+    x = jnp.asarray(varied(96, 64), jnp.float32)
+    kept = {}
+    for scale in (0.02, 48**-0.5):
+        mixer = SpectralMixer(1, 96, num_groups=2, initial_scale=scale, key=KEY)
+        y = apply(mixer, x)
+        kept[scale] = np.mean(np.abs(np.fft.rfft(y, norm="ortho").real) > 1e-5)
+    assert kept[0.02] < 0.2 and kept[48**-0.5] > 0.9
+    assert 0.3 < float(jnp.std(y)) < 1
+
+
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match=r"`num_groups` must divide the number of channels \(4\), got 3"):
         SpectralMixer(1, 4, num_groups=3, key=KEY)

@@ -47,13 +47,13 @@ ZOO = {
         attention="pdearena",
     ),
     "FactorizedFNO": partial(
-        arch.FactorizedFNO, hidden_channels=4, num_modes=3, num_blocks=2, feed_forward_factor=2, projection_channels=4
+        arch.FactorizedFNO, hidden_channels=4, num_modes=3, num_blocks=1, feed_forward_factor=2, projection_channels=4
     ),
     "AFNO": partial(
         arch.AFNO, hidden_channels=4, num_blocks=1, patch_size=2, num_points=NUM_POINTS, num_groups=2, mlp_factor=2
     ),
     "UFNO": partial(
-        arch.UFNO, hidden_channels=4, num_modes=3, num_blocks=1, num_u_net_blocks=1, num_levels=1, projection_channels=4
+        arch.UFNO, hidden_channels=4, num_modes=3, num_blocks=0, num_u_net_blocks=1, num_levels=1, projection_channels=4
     ),
     "FNO": partial(arch.FNO, hidden_channels=4, num_modes=2, num_blocks=1, use_activation=True),
     "TFNO": partial(arch.TFNO, hidden_channels=4, num_modes=2, num_blocks=1, rank=0.5, position_embedding=None),

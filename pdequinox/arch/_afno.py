@@ -45,6 +45,7 @@ class AFNO(Sequential):
         mode_fraction: float = 1.0,
         mlp_factor: int = 4,
         use_double_skip: bool = True,
+        initial_scale: float = 0.02,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -60,7 +61,7 @@ class AFNO(Sequential):
             per axis. None by default.
         - `num_groups`: The number of groups of channels that the spectral mixers do not mix; divides `hidden_channels`.
             By default 8, or as many of them as divide `hidden_channels`: the greatest common divisor.
-        - `threshold`, `mode_fraction`: As in [`pdequinox.conv.SpectralMixer`][].
+        - `threshold`, `mode_fraction`, `initial_scale`: As in [`pdequinox.conv.SpectralMixer`][].
         - `mlp_factor`, `use_double_skip`: As in [`pdequinox.blocks.AFNOBlock`][].
         - `activation`: A function of one array, or a module with parameters.
         - `boundary_mode`: See [`pdequinox.boundary.normalize_boundary_mode`][]. The two ends of an axis must be alike.
@@ -87,7 +88,9 @@ class AFNO(Sequential):
             activation=activation,
             boundary_mode=boundary_mode,
             lifting_factory=PatchEmbedBlockFactory(patch_size),
-            block_factory=AFNOBlockFactory(num_groups, threshold, mode_fraction, mlp_factor, use_double_skip),
+            block_factory=AFNOBlockFactory(
+                num_groups, threshold, mode_fraction, mlp_factor, use_double_skip, initial_scale
+            ),
             projection_factory=PatchUnembedBlockFactory(patch_size),
             key=key,
         )

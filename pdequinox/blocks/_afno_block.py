@@ -44,6 +44,7 @@ class AFNOBlock(Block):
         mode_fraction: float = 1.0,
         mlp_factor: int = 4,
         use_double_skip: bool = True,
+        initial_scale: float = 0.02,
         use_bias: bool = True,
         zero_bias_init: bool = False,
         activation: Callable = jax.nn.gelu,
@@ -52,7 +53,7 @@ class AFNOBlock(Block):
     ):
         """**Arguments:**
 
-        - `num_groups`, `threshold`, `mode_fraction`: As in [`pdequinox.conv.SpectralMixer`][].
+        - `num_groups`, `threshold`, `mode_fraction`, `initial_scale`: As in [`pdequinox.conv.SpectralMixer`][].
         - `mlp_factor`: The channels inside the perceptron in units of `out_channels`.
         - `use_double_skip`: Whether the input is added behind the mixer as well as behind the perceptron; if not, it is
             the input of the block that is added at the end.
@@ -75,6 +76,7 @@ class AFNOBlock(Block):
             num_groups=num_groups,
             threshold=threshold,
             mode_fraction=mode_fraction,
+            initial_scale=initial_scale,
             boundary_mode=boundary_mode,
             key=mixer_key,
         )

@@ -34,6 +34,10 @@ class SpectralMixer(eqx.Module):
     The points are taken for the centres of cells, as patches are: bounded axes have sine (u = 0) or cosine (u' = 0)
     transforms of type II, with real coefficients; if no axis is periodic, the imaginary part of the input is zero.
 
+    The published initial values are small: 384 channels of noise in 8 groups come out at 0.002 of their size, and the
+    shrinkage cuts 84 % of the coefficients, which then pass no gradient. With `initial_scale` =
+    1 / sqrt(channels / num_groups) they come out at 0.6 of it.
+
     ??? cite "Source"
         Guibas et al., *Adaptive Fourier Neural Operators: Efficient Token Mixers for Transformers*, ICLR 2022,
         arXiv:2111.13587, in the form of The Well (Ohana et al., NeurIPS 2024, arXiv:2412.00568): no biases, GELU.
@@ -57,6 +61,7 @@ class SpectralMixer(eqx.Module):
         num_groups: int = 8,
         threshold: float = 0.01,
         mode_fraction: float = 1.0,
+        initial_scale: float = 0.02,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
     ):
@@ -67,6 +72,7 @@ class SpectralMixer(eqx.Module):
         - `num_groups`: The number of groups of channels that do not mix; divides `channels`.
         - `threshold`: The $\lambda$ of the shrinkage; in the unit of the input.
         - `mode_fraction`: The part of the modes that is kept along each axis, the lowest ones; the others are zero.
+        - `initial_scale`: The standard deviation of the complex weights at the start.
         - `boundary_mode`: See [`pdequinox.boundary.normalize_boundary_mode`][]. The two ends of an axis must be alike.
         - `key`: A JAX random key for the initial values.
 
@@ -90,10 +96,8 @@ class SpectralMixer(eqx.Module):
         roles(self.boundary_mode, num_spatial_dims, "same")
         size = self.channels // self.num_groups
         keys = iter(jr.split(key, 4))
-        self.real, self.imag = (
-            tuple(0.02 / math.sqrt(2) * jr.normal(next(keys), (self.num_groups, size, size)) for _ in range(2))
-            for _ in range(2)
-        )
+        scale, shape = initial_scale / math.sqrt(2), (self.num_groups, size, size)
+        self.real, self.imag = (tuple(scale * jr.normal(next(keys), shape) for _ in range(2)) for _ in range(2))
 
     def __call__(self, x: Array, activation: Callable = jax.nn.gelu, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
