@@ -23,6 +23,15 @@ ZOO = {
         arch.LocalNO, hidden_channels=3, num_modes=3, num_layers=2, radius=0.35, position_embedding=None
     ),
     "MgNO": partial(arch.MgNO, hidden_channels=3, num_layers=2, num_iterations=(1, (1, 1)), prolongation_size=3),
+    "WNO": partial(
+        arch.WNO,
+        num_points=NUM_POINTS,
+        hidden_channels=3,
+        num_layers=2,
+        num_levels=1,
+        num_vanishing_moments=2,
+        projection_channels=4,
+    ),
 }
 
 
@@ -51,4 +60,5 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "CNO": Traits(shift=2, broken_by=1e-6),
     "LocalNO": Traits(needs_basis=True),
     "MgNO": Traits(shift=2),
+    "WNO": Traits(shift=None, centre=None),
 }

@@ -11,10 +11,12 @@ from ._mgno import MgNO
 from ._mlp import MLP
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
+from ._wno import WNO
 
 __all__ = [
     "CNO",
     "MLP",
+    "WNO",
     "ClassicFNO",
     "ClassicResNet",
     "ClassicUNet",

@@ -18,6 +18,7 @@ from ._local_spectral_block import LocalSpectralBlock, LocalSpectralBlockFactory
 from ._modern_res_block import ModernResBlock, ModernResBlockFactory
 from ._multigrid_block import MultigridBlock, MultigridBlockFactory
 from ._norm import make_norm
+from ._wavelet_block import WaveletBlock, WaveletBlockFactory
 
 __all__ = [
     "BandLimitedActivation",
@@ -51,6 +52,8 @@ __all__ = [
     "ModernResBlockFactory",
     "MultigridBlock",
     "MultigridBlockFactory",
+    "WaveletBlock",
+    "WaveletBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

@@ -13,6 +13,7 @@ from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
 from ._resample import resample
 from ._spectral_conv import SpectralConv
+from ._wavelet_conv import WaveletConv
 
 __all__ = [
     "ChannelAffine",
@@ -26,6 +27,7 @@ __all__ = [
     "PointwiseLinearConv",
     "ReceptiveField",
     "SpectralConv",
+    "WaveletConv",
     "reflection_conv",
     "resample",
     "stencil_conv",
