@@ -157,7 +157,7 @@ def test_a_layer_adds_the_cycle_and_a_pointwise_map(float64):
     network = filled(arch.MgNO, 1, 2, 3, hidden_channels=4, num_layers=1, num_iterations=(1, 1), activation=jnp.tanh)
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 7)))
     layer = network.lifting
-    hidden = jnp.tanh(layer.multigrid_conv(x) + layer.by_pass_conv(x))
+    hidden = jnp.tanh(layer.conv(x) + layer.by_pass_conv(x))
     np.testing.assert_allclose(network(x), network.projection(hidden), atol=1e-12)
     assert network.blocks == () and network.projection.conv.bias is None
 

@@ -77,6 +77,15 @@ ZOO = {
     "Transolver": partial(
         arch.Transolver, hidden_channels=8, num_blocks=1, num_heads=2, num_slices=3, temperature_range=None
     ),
+    "WNO": partial(
+        arch.WNO,
+        num_points=NUM_POINTS,
+        hidden_channels=3,
+        num_layers=2,
+        num_levels=1,
+        num_vanishing_moments=2,
+        projection_channels=4,
+    ),
 }
 
 
@@ -131,4 +140,5 @@ TRAITS = {name: Traits() for name in ZOO} | {
     "LocalNO": Traits(needs_basis=True),
     "MgNO": Traits(shift=2),
     "Transolver": Traits(shift=None, centre=None),
+    "WNO": Traits(shift=None, centre=None),
 }

@@ -1,7 +1,7 @@
 """Draw the diagrams of `docs/api/arch.md`: `python docs/api/arch_diagrams.py` writes `docs/api/arch/*.svg`.
 
-Each picture is what a network does when it is called: its parts (blocks, or layers that are in no block) in the order in
-which they run, each with the shape of its output, on the height of its grid. Dashed lines join the last output on a
+Each picture is what a network does when it is called: its parts (blocks, or layers that are in no block) in the order
+in which they run, each with the shape of its output, on the height of its grid. Dashed lines join the last output on a
 grid on the way down with the first on the way up: skip connections.
 """
 

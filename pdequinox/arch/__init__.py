@@ -27,6 +27,7 @@ from ._transolver import Transolver
 from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
 from ._uno import UNO
+from ._wno import WNO
 
 __all__ = [
     "AFNO",
@@ -36,6 +37,7 @@ __all__ = [
     "TFNO",
     "UFNO",
     "UNO",
+    "WNO",
     "AViT",
     "AttentionUNet",
     "ClassicFNO",

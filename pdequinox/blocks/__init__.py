@@ -31,6 +31,7 @@ from ._pre_activation_conv_block import PreActivationConvBlock, PreActivationCon
 from ._self_attention_block import SelfAttentionBlock, SelfAttentionBlockFactory
 from ._skip import make_skip
 from ._strided_u_net_block import StridedUNetBlock, StridedUNetBlockFactory
+from ._wavelet_block import WaveletBlock, WaveletBlockFactory
 
 __all__ = [
     "AFNOBlock",
@@ -87,6 +88,8 @@ __all__ = [
     "SelfAttentionBlockFactory",
     "StridedUNetBlock",
     "StridedUNetBlockFactory",
+    "WaveletBlock",
+    "WaveletBlockFactory",
     "as_activation",
     "factory_of",
     "make_norm",

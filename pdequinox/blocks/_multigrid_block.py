@@ -3,28 +3,23 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.random as jr
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ..boundary import BoundaryMode
-from ..conv import MultigridConv, PointwiseLinearConv, ReceptiveField
-from ._activation import as_activation
-from ._base_block import Block, factory_of
+from ..conv import MultigridConv, PointwiseLinearConv
+from ._abstract_bypass_block import AbstractBypassBlock
+from ._base_block import factory_of
 
 
-class MultigridBlock(Block):
+class MultigridBlock(AbstractBypassBlock):
     """A multigrid cycle and a pointwise linear map, added; then the activation.
 
     ??? cite "Source"
         He, Liu and Xu, *MgNO: Efficient Parameterization of Linear Operators via Multigrid*, ICLR 2024,
         arXiv:2310.19809.
     """
-
-    multigrid_conv: MultigridConv
-    by_pass_conv: PointwiseLinearConv
-    activation: Callable = eqx.field(converter=as_activation)
 
     def __init__(
         self,
@@ -50,7 +45,7 @@ class MultigridBlock(Block):
         - `activation`: A function of one array, or a module with parameters.
         """
         multigrid_key, bypass_key = jr.split(key)
-        self.multigrid_conv = MultigridConv(
+        self.conv = MultigridConv(
             num_spatial_dims,
             in_channels,
             out_channels,
@@ -65,13 +60,6 @@ class MultigridBlock(Block):
             num_spatial_dims, in_channels, out_channels, use_bias, zero_bias_init=zero_bias_init, key=bypass_key
         )
         self.activation = activation
-
-    def __call__(self, x: Array) -> Array:
-        return self.activation(self.multigrid_conv(x) + self.by_pass_conv(x))
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return self.multigrid_conv.receptive_field
 
 
 MultigridBlockFactory = factory_of(MultigridBlock)

@@ -3,7 +3,7 @@
 from ._basis import Basis, SignBlock, basis, roles
 from ._grid import coarse_start, grid, quadrature_weights, spacing
 from ._modes import MODES, AxisMode, BoundaryMode, normalize_boundary_mode, vanishes_at_a_wall
-from ._pad import pad, pad_nonzero
+from ._pad import extension, pad, pad_nonzero
 from ._resample import resampled_size, resampling
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SignBlock",
     "basis",
     "coarse_start",
+    "extension",
     "grid",
     "normalize_boundary_mode",
     "pad",

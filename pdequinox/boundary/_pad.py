@@ -260,7 +260,7 @@ def _runs(
     interior = _Run(0, 1, num_points, 1)
     sides = [[], []]
     for side, positions in zip(sides, (range(-low, 0), range(num_points, num_points + high)), strict=True):
-        for index, sign in (source(p, num_points, mode, reflect) for p in positions):
+        for index, sign in (_source(p, num_points, mode, reflect) for p in positions):
             last = side[-1] if side else None
             step = index - (last.start + last.step * (last.length - 1)) if last else 0
             if last and last.sign == sign and (last.length == 1 or last.step == step) and abs(step) <= 1:
@@ -273,7 +273,7 @@ def _runs(
     return tuple(runs), (zeros_low, zeros_high)
 
 
-def source(position: int, num_points: int, mode: AxisMode, reflect: bool) -> tuple[int, int]:
+def _source(position: int, num_points: int, mode: AxisMode, reflect: bool) -> tuple[int, int]:
     """Which point, with which sign, stands at a position outside of `0 ... num_points - 1`; sign 0 is a zero."""
     ends = ends_of(mode)
     if ends is None:
@@ -290,6 +290,24 @@ def source(position: int, num_points: int, mode: AxisMode, reflect: bool) -> tup
             return 0, 0
         position = int(2 * wall) - position
     return position, sign
+
+
+def extension(num_points: int, low: int, high: int, mode: AxisMode) -> np.ndarray:
+    """What `pad` does with `reflect=True` to one axis, as a matrix of shape `(low + num_points + high, num_points)`, in
+    double precision on the host.
+
+    **Arguments:**
+
+    - `num_points`: The number of degrees of freedom on the axis.
+    - `low`, `high`: The numbers of ghosts.
+    - `mode`: The axis' boundary mode: a string, or a (left, right) pair.
+    """
+    (mode,) = normalize_boundary_mode((mode,), 1)
+    matrix = np.zeros((low + num_points + high, num_points))
+    for row, position in enumerate(range(-low, num_points + high)):
+        index, sign = _source(position, num_points, mode, True)
+        matrix[row, index] = sign
+    return matrix
 
 
 def _extrapolate(x: Array, low: int, high: int, mode: AxisMode, axis: int, degree: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from .._checks import check_integer
 from ._grid import num_intervals
 from ._modes import AxisMode, ends_of, normalize_boundary_mode
-from ._pad import source
+from ._pad import extension
 
 
 def resampled_size(num_points: int, factor: int | float, mode: AxisMode) -> int:
@@ -65,21 +65,17 @@ def resampling(num_points: int, num_outputs: int, mode: Any, filter_size: int = 
     offset = 0.0 if ends is None else float(ends[0].offset)
     ratio = num_intervals(num_points, mode) / num_intervals(num_outputs, mode)
     coarser = max(1.0, ratio)
-    reach = filter_size * coarser / 2
-    matrix = np.zeros((num_outputs, num_points))
-    for output, row in enumerate(matrix):
-        centre = (offset + output) * ratio - offset
-        taps = np.arange(math.ceil(centre - reach), math.floor(centre + reach) + 1)
-        weights = _kernel((taps - centre) / coarser, filter_size)
-        weights = np.where(np.abs(weights) < 1e-12, 0.0, weights / np.sum(weights))  # rounded zeros
-        for tap, weight in zip(taps, weights, strict=True):
-            index, sign = source(int(tap), num_points, mode, True)
-            row[index] += sign * weight
+    ghosts = math.ceil(filter_size * coarser / 2) + 1
+    centres = (offset + np.arange(num_outputs)) * ratio - offset
+    kernel = _kernel((np.arange(-ghosts, num_points + ghosts) - centres[:, None]) / coarser, filter_size)
+    matrix = kernel / np.sum(kernel, axis=1, keepdims=True) @ extension(num_points, ghosts, ghosts, mode)
     matrix.setflags(write=False)
     return matrix
 
 
 def _kernel(t: np.ndarray, filter_size: int) -> np.ndarray:
     beta = 2.08 * math.sqrt(filter_size)
-    inside = np.clip(1 - (2 * t / filter_size) ** 2, 0, 1)
-    return np.sinc(t) * np.i0(beta * np.sqrt(inside)) / np.i0(beta)
+    inside = 1 - (2 * t / filter_size) ** 2
+    kernel = np.sinc(t) * np.i0(beta * np.sqrt(np.maximum(inside, 0))) / np.i0(beta)
+    # The sine's zeros, and not what rounding makes of them.
+    return np.where((inside < 0) | (np.abs(kernel) < 1e-12), 0, kernel)

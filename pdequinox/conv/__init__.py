@@ -17,6 +17,7 @@ from ._receptive_field import ReceptiveField, sum_receptive_fields
 from ._resample import resample
 from ._spectral_conv import SpectralConv
 from ._spectral_mixer import SpectralMixer
+from ._wavelet_conv import WaveletConv
 from ._weight_norm import WeightNorm, with_weight_norm
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ReceptiveField",
     "SpectralConv",
     "SpectralMixer",
+    "WaveletConv",
     "WeightNorm",
     "reflection_conv",
     "resample",

@@ -129,7 +129,8 @@ class MultigridConv(eqx.Module):
         """
         del key
         f = check_input(x, self.in_channels, self.num_spatial_dims, self.pre_smoothings[0][0][1].weight.dtype)
-        u, visited = None, []
+        u: Any = None
+        visited = []
         for level, smoothings in enumerate(self.pre_smoothings):
             if level > 0:
                 visited.append((u, f))
@@ -176,10 +177,9 @@ class MultigridConv(eqx.Module):
         return sum_receptive_fields(fields, scales)
 
 
-def _smoothed(smoothings: Sequence[Smoothing], u: Array | None, f: Array) -> Any:
+def _smoothed(smoothings: Sequence[Smoothing], u: Any, f: Array) -> Array:
     for operator, smoother in smoothings:
-        correction = smoother(f if operator is None else f - operator(u))
-        u = correction if u is None else u + correction
+        u = smoother(f) if operator is None else u + smoother(f - operator(u))
     return u
 
 
