@@ -12,7 +12,7 @@ from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
 from ._correlation import form
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
-from ._spectrum import HIGHEST, transform_axis
+from ._spectrum import HIGHEST, along_axis
 from ._wavelet_basis import num_wavelets, wavelets
 
 
@@ -122,7 +122,7 @@ class WaveletConv(eqx.Module):
             for n, mode in zip(self.num_points, self.boundary_mode, strict=True)
         ]
         for axis, (analysis, _) in enumerate(bases, start=2):
-            z = jnp.concatenate([transform_axis(matrix, z, axis) for matrix in analysis])
+            z = jnp.concatenate([along_axis(matrix, z, axis) for matrix in analysis])
         counts = z.shape[2:]
         rows = jnp.moveaxis(z.reshape(*z.shape[:2], -1), 2, 1)[:, :, None]
         matrices = jnp.moveaxis(self.weight.astype(dtype).reshape(*self.weight.shape[:3], -1), -1, 1)
@@ -130,7 +130,7 @@ class WaveletConv(eqx.Module):
         z = z.reshape(*z.shape[:2], *counts)
         for axis, (_, synthesis) in reversed(list(enumerate(bases, start=2))):
             scaling, wavelet = jnp.split(z, 2)
-            z = transform_axis(synthesis[0], scaling, axis) + transform_axis(synthesis[1], wavelet, axis)
+            z = along_axis(synthesis[0], scaling, axis) + along_axis(synthesis[1], wavelet, axis)
         return z[0].astype(x.dtype)
 
     @property
