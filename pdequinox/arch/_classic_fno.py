@@ -32,6 +32,7 @@ class ClassicFNO(Sequential):
         num_modes: int | Sequence[int] = 12,
         num_blocks: int = 4,
         parity: str = "mixed",
+        init: str = "normal",
         num_pointwise_layers: int = 1,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode | None = None,
@@ -44,6 +45,7 @@ class ClassicFNO(Sequential):
         - `num_modes`: The number of modes of each spectral layer; one integer or one per axis.
         - `num_blocks`: The number of spectral blocks.
         - `parity`: `"mixed"` or `"same"`, on bounded axes.
+        - `init`: How the spectral weights start; see [`pdequinox.conv.SpectralConv`][].
         - `num_pointwise_layers`: The number of pointwise linear maps of the lifting, and of the projection, with an
             activation between each two and after the lifting; PDEArena has 2.
         - `activation`: A function of one array, or a module with parameters.
@@ -59,7 +61,7 @@ class ClassicFNO(Sequential):
             num_blocks=num_blocks,
             activation=activation,
             boundary_mode="periodic" if boundary_mode is None else boundary_mode,
-            block_factory=ClassicSpectralBlockFactory(num_modes=num_modes, parity=parity),
+            block_factory=ClassicSpectralBlockFactory(num_modes=num_modes, parity=parity, init=init),
             lifting_factory=lifting_factory,
             projection_factory=projection_factory,
             key=key,

@@ -39,6 +39,7 @@ class FourierUNet(PDEArenaUNet):
         num_final_groups: int = 8,
         attention: str | None = None,
         parity: str = "mixed",
+        init: str = "normal",
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -48,7 +49,7 @@ class FourierUNet(PDEArenaUNet):
         - `num_fourier_levels`: The number of grids, from the finest one on, whose blocks on the way down are spectral.
         - `num_modes`: The number of modes on the finest grid; one integer or one per axis.
         - `use_mode_scaling`: Whether each coarser grid has half as many modes, at least 4 (or `num_modes`, if fewer).
-        - `parity`: `"mixed"` or `"same"`, on bounded axes; see [`pdequinox.conv.SpectralConv`][].
+        - `parity`, `init`: As in [`pdequinox.conv.SpectralConv`][].
 
         **Raises:** `ValueError` if there are fewer grids than Fourier levels, and as there.
         """
@@ -67,6 +68,7 @@ class FourierUNet(PDEArenaUNet):
                 use_norm=use_norm,
                 num_groups=num_groups,
                 parity=parity,
+                init=init,
             )
             for level in range(num_fourier_levels)
         ]

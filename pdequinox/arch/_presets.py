@@ -67,10 +67,12 @@ def _pde_arena() -> Mapping[str, Preset]:
 
     def fno(parameters: int, hidden_channels: int, num_blocks: int, num_modes: int) -> Preset:
         # A block of PDEArena is two of ours.
-        return res_net(parameters, ClassicFNO, hidden_channels, num_blocks=2 * num_blocks, num_modes=num_modes)
+        options = {"num_blocks": 2 * num_blocks, "num_modes": num_modes, "init": "uniform"}
+        return res_net(parameters, ClassicFNO, hidden_channels, **options)
 
     def u_net(parameters: int, architecture: Callable, **options: Any) -> Preset:
-        return Preset(architecture, {"activation": _gelu, **options}, _PDE_ARENA, parameters)
+        init = {"init": "uniform"} if architecture is FourierUNet else {}
+        return Preset(architecture, {"activation": _gelu, **init, **options}, _PDE_ARENA, parameters)
 
     base = {"use_bias": True, "projection_kernel_size": 3}
     presets = {

@@ -36,6 +36,7 @@ class ClassicSpectralBlock(Block):
         use_bias: bool = True,
         zero_bias_init: bool = False,
         parity: str = "mixed",
+        init: str = "normal",
         branch_factory: Callable | None = None,
         branch_activation: Callable | None = None,
         activation: Callable = jax.nn.gelu,
@@ -44,7 +45,7 @@ class ClassicSpectralBlock(Block):
     ):
         """**Arguments:**
 
-        - `num_modes`, `parity`: As in [`pdequinox.conv.SpectralConv`][].
+        - `num_modes`, `parity`, `init`: As in [`pdequinox.conv.SpectralConv`][].
         - `use_bias`, `zero_bias_init`: Of the pointwise map.
         - `branch_factory`: What makes the further branch: a block class, one of the factories of `pdequinox.blocks`,
             or any callable with the shared arguments; none by default.
@@ -59,6 +60,7 @@ class ClassicSpectralBlock(Block):
             num_modes,
             boundary_mode=boundary_mode,
             parity=parity,
+            init=init,
             key=spectral_key,
         )
         self.by_pass_conv = PointwiseLinearConv(

@@ -36,13 +36,14 @@ class ModernSpectralBlock(AbstractResBlock):
         use_bias: bool = True,
         zero_bias_init: bool = False,
         parity: str = "mixed",
+        init: str = "normal",
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode,
         key: PRNGKeyArray,
     ):
         """**Arguments:**
 
-        - `num_modes`, `parity`: As in [`pdequinox.conv.SpectralConv`][].
+        - `num_modes`, `parity`, `init`: As in [`pdequinox.conv.SpectralConv`][].
         - `use_norm`: Whether to normalise.
         - `num_groups`: The number of groups of each norm; divides `in_channels` and `out_channels`.
         - `use_bias`, `zero_bias_init`: Of the pointwise maps.
@@ -59,6 +60,7 @@ class ModernSpectralBlock(AbstractResBlock):
                 use_bias=use_bias,
                 zero_bias_init=zero_bias_init,
                 parity=parity,
+                init=init,
                 activation=eqx.nn.Identity(),
                 boundary_mode=boundary_mode,
             ),
