@@ -27,10 +27,10 @@ class FactorizedFNO(eqx.Module):
         initial values of its experiments on the torus (shared weights, weight norm, four times as many channels in the
         perceptrons, a gain of 0.1) with 4 blocks; the deepest networks there have 24. In the published code the
         projection reads what the last block adds, not the sum ($z_L - z_{L - 1}$ instead of $z_L$), and has no
-        activation between its two linear maps. Ours reads the sum, as the formula of the paper does, and has one:
-        the first quirk cuts the residual stream of the last block, the second makes one of the two maps idle. Both
-        are options. Dropout, layer norm and a forecast per block, off in those experiments, are left out; coordinates
-        as channels are [`pdequinox.compose.PositionEmbedding`][]. Bounded axes are ours.
+        activation between its two linear maps. Ours reads the sum and has one: the first quirk cuts the residual
+        stream off before the last block, the second makes one of the two maps idle. Both are options. Dropout, layer
+        norm and a forecast per block, off in those experiments, are left out; coordinates as channels are
+        [`pdequinox.compose.PositionEmbedding`][]. Bounded axes are ours.
     """
 
     lifting: LinearChannelAdjustBlock

@@ -22,8 +22,8 @@ class UFNO(Sequential):
 
     ??? cite "Source"
         Wen et al., *U-FNO: An enhanced Fourier neural operator-based deep-learning model for multiphase flow*, Advances
-        in Water Resources 163 (2022), arXiv:2109.03697. Its defaults: 33,097,829 parameters in 3D with 12 and 1
-        channels, where complex numbers count once. Ours has instance norms instead of batch norms by default, the
+        in Water Resources 163 (2022), arXiv:2109.03697. Layers and sizes of its code, whose 33,097,829 parameters (3D,
+        12 and 1 channels) count complex numbers once. Ours has instance norms instead of batch norms by default, the
         initial spectral weights of [`pdequinox.conv.SpectralConv`][], and boundary modes instead of a domain that is
         padded by 8 points.
     """
