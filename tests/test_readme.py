@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import jax
 import pytest
 
 import pdequinox as pdeqx
+from pdequinox.bench._networks import build_for_grid
+from pdequinox.bench._zoo import takes_mixed_ends
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -86,13 +88,15 @@ def test_pictures_exist():
 def test_table_of_networks_is_complete_and_gives_their_receptive_fields():
     networks = {row[0]: row[2] for row in rows("network | source")}
     assert set(networks) == set(pdeqx.arch.__all__)
+    boundaries = {row[0]: row[3] for row in rows("network | source")}
     for name, entry in networks.items():
-        options = {"num_points": 16} if name == "MLP" else {}
-        net = eqx.filter_eval_shape(getattr(pdeqx.arch, name), 1, 1, 1, **options, key=jax.random.PRNGKey(0))
+        build = partial(build_for_grid, getattr(pdeqx.arch, name), (1, 1, 1), 64)
+        net = eqx.filter_eval_shape(build, key=jax.random.PRNGKey(0))
         ((left, right),) = net.receptive_field
-        expected = {"MLP": 16, "ClassicFNO": math.inf}.get(name) or float(entry.split(",")[0])
-        assert left == right == expected
-        assert ("norms: global" in entry) == has_norm(net)
+        reach = "global" if left in (64, math.inf) else "/".join(f"{side:g}" for side in dict.fromkeys((left, right)))
+        assert entry.split(",")[0] == reach
+        assert ("norms: global" in entry) == (has_norm(net) and reach != "global")
+        assert (boundaries[name] == "equal ends") != takes_mixed_ends(getattr(pdeqx.arch, name), (1, 1, 1), 64)
 
 
 WAYS = ("forward", "gradient")

@@ -82,7 +82,7 @@ def speed(
 
     **Arguments:**
 
-    - `names`: Of layers and networks, a string or several; all by default.
+    - `names`: Of layers and networks, a string or several; by default all layers, and the networks of 0.1.
     - `num_spatial_dims`: 1, 2 or 3, or several of them.
     - `num_points`: Grid points per axis; 256, 64 or 32 by default.
     - `batch_size`: The number of samples; 32, 8 or 2 by default.

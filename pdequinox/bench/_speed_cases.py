@@ -122,6 +122,18 @@ def _network(name: str) -> Case:
     )
 
 
+# What both 0.1 and torch can be compared with, and what is measured if nothing is named.
+OF_0_1 = {
+    "ConvNet",
+    "MLP",
+    "ClassicResNet",
+    "ModernResNet",
+    "DilatedResNet",
+    "ClassicUNet",
+    "ModernUNet",
+    "ClassicFNO",
+}
+
 CASES = {
     case.name: case
     for case in (
@@ -224,11 +236,14 @@ def make_jobs(
 
 
 def select_cases(names: Any, grow: Any) -> list[Case]:
-    """The cases that are named, or all layers and networks; of what grows only those that depend on it."""
+    """The cases that are named, or all layers and the networks of 0.1; of what grows only those that depend on it."""
     if grow is not None and grow not in SIZES:
         raise ValueError(f"`grow` must be one of {', '.join(SIZES)}, got {grow!r}. Choose one.")
     if names is None:
-        return [case for case in CASES.values() if grow is None or (grow in case.sizes and not case.is_network)]
+        layers = [case for case in CASES.values() if not case.is_network]
+        if grow is not None:
+            return [case for case in layers if grow in case.sizes]
+        return [*layers, *(CASES[name] for name in arch.__all__ if name in OF_0_1)]
     known = {name.lower(): case for name, case in CASES.items()}
     cases = {}
     for name in [names] if isinstance(names, str) else names:

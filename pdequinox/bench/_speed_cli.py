@@ -26,7 +26,12 @@ def add_speed_parser(commands: Any, positive_integer: Callable[[str], int]) -> a
         description="Time forward pass and gradient of layers and networks on one core, with compile time, memory and "
         "the part of the rate of a matrix product; alone, or against others with the same weights.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure (default: all): {', '.join(CASES)}")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"what to measure (default: all layers, and the networks of 0.1): {', '.join(CASES)}",
+    )
     parser.add_argument(
         "--dims", type=listed(int), default=[2], metavar="D[,D]", help="spatial dimensions, 1, 2, 3 (default: 2)"
     )
