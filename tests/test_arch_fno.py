@@ -8,7 +8,7 @@ import pytest
 
 from filled import KEY, apply, filled
 from pdequinox import arch
-from pdequinox.blocks import FNOBlock, make_skip
+from pdequinox.blocks import ChannelMLPBlock, FNOBlock, make_skip
 from pdequinox.conv import ChannelAffine, PointwiseLinearConv
 
 # Li et al.'s code and PDEBench's: a linear lifting, no perceptrons in the blocks, 128 channels in the projection.
@@ -112,6 +112,24 @@ def test_the_position_makes_a_network_see_where_it_is(float64):
         network = filled(arch.FNO, 1, 2, 3, position_embedding=embedding, **options)
         y, shifted = (np.asarray(apply(network, u)) for u in (x, jnp.roll(x, 1, 1)))
         assert (np.max(np.abs(shifted - np.roll(y, 1, 1))) > 1e-3) == moves
+
+
+def test_all_blocks_may_be_activated_and_a_perceptron_s_last_layer_too(float64):
+    options = {"hidden_channels": 4, "num_modes": 2, "num_blocks": 2, "use_activation": True}
+    assert all(block.use_activation for block in filled(arch.FNO, 1, 2, 3, **options).blocks)
+    plain, activated = (
+        filled(ChannelMLPBlock, 1, 2, 3, use_final_activation=flag, activation=jnp.tanh) for flag in (False, True)
+    )
+    x = jnp.asarray(varied(2, 5))
+    np.testing.assert_allclose(apply(activated, x), np.tanh(apply(plain, x)), atol=1e-12)
+
+
+def test_a_preactivated_block_activates_its_input(float64):
+    x = jnp.asarray(varied(4, 9))
+    block = filled(FNOBlock, 1, 4, 4, num_modes=3, norm="group", use_preactivation=True, activation=jnp.tanh)
+    w = block.norm_1(jnp.tanh(x))
+    v = block.norm_2(jnp.tanh(block.spectral_conv(w) + block.skip(w)))
+    np.testing.assert_allclose(apply(block, x), block.channel_mlp(v) + block.channel_mlp_skip(w), atol=1e-12)
 
 
 def test_a_skip_that_cannot_change_the_channels_is_linear():

@@ -67,6 +67,16 @@ def test_any_grid_works(boundary_mode, num_points):
     assert shapes.shape == (3, num_points)
 
 
+def test_axes_may_be_scaled_differently(float64):
+    options = {**TINY, "num_modes": ((2, 1), 2, (1, 2)), "scalings": ((0.5, 1), 1, (2, 1))}
+    network = filled(arch.UNO, 2, 2, 3, boundary_mode=("neumann", "periodic"), activation=jnp.tanh, **options)
+    lifted = network.lifting(jnp.asarray(varied(2, 7, 4)))
+    coarse = network.blocks[0](lifted, output_shape=(4, 4))
+    joined = jnp.concatenate([network.blocks[1](coarse), network.horizontal_skips[0](coarse)])
+    expected = network.projection(network.blocks[2](joined, output_shape=(7, 4)))
+    np.testing.assert_allclose(apply(network, jnp.asarray(varied(2, 7, 4))), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("boundary_mode", ["periodic", "cell-dirichlet"])
 def test_blocks_go_down_and_up_and_join_across(boundary_mode, float64):
     """Step by step; the default skips of three blocks lead from the first to the last."""

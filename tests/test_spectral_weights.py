@@ -76,14 +76,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("factorization", [None, *FACTORIZATIONS])
-@pytest.mark.parametrize("separable", [False, True])
+@pytest.mark.parametrize(
+    ("factorization", "separable"), [(None, True), *((kind, flag) for kind in FACTORIZATIONS for flag in (False, True))]
+)
 @pytest.mark.parametrize(("modes", "shape", "num_modes", "parity"), CASES, ids=str)
 def test_it_is_the_dense_layer_with_the_product_of_the_factors(
     factorization, separable, modes, shape, num_modes, parity, float64
 ):
-    if factorization is None and not separable:
-        pytest.skip("that is the dense layer")
     layer = filled(
         SpectralConv,
         len(shape),

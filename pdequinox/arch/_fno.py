@@ -23,7 +23,7 @@ class FNO(NeuralOperator):
     n there is n/2 here on all axes but the last, where any n is n // 2 + 1. With an odd n on the other axes
     neuraloperator has the wave numbers -(n - 1)/2 ... (n - 1)/2, one less than any number here. On grids with an odd
     number of points along an axis other than the last, neuraloperator 2.0 shifts the output's wave numbers there by
-    one, and ours does not.
+    one, and ours does not; grids that are coarser than its modes get the weights of other wave numbers then.
 
     ??? cite "Source"
         Li et al., *Fourier Neural Operator for Parametric Partial Differential Equations*, ICLR 2021,
@@ -57,7 +57,8 @@ class FNO(NeuralOperator):
         - `num_spatial_dims`, `in_channels`, `out_channels`, `key`: As everywhere.
         - `hidden_channels`: The number of channels between the blocks.
         - `num_modes`: The number of modes of each spectral layer, of each sign; one integer or one per axis.
-        - `num_blocks`: The number of blocks. The last one is activated in its perceptron only.
+        - `num_blocks`: The number of blocks. The last one is activated in its perceptron only, unless
+            `use_activation=True` is among the options.
         - `lifting_ratio`, `projection_ratio`: The hidden channels of the lifting and of the projection, in units of
             `hidden_channels` and rounded down; `None` makes them linear maps.
         - `position_embedding`, `domain_padding`, `padding_side`: As in [`pdequinox.compose.NeuralOperator`][].

@@ -72,10 +72,10 @@ def convolve_transposed(
     return _one_sample(form("x", tuple(axes), kernel, _sample(x, groups)), len(axes))
 
 
-def mix_channels(x: Float[Array, "i ..."], weight: Float[Array, "o i"]) -> Float[Array, "o ..."]:
+def mix_channels(x: Float[Array, "i ..."], weight: Float[Array, "o i"], precision: Any = None) -> Float[Array, "o ..."]:
     """One matrix for all points."""
     points = Axis(x[0].size, 1, x[0].size)
-    y = form("y", (points,), x.reshape(1, len(x), -1), weight[..., None])
+    y = form("y", (points,), x.reshape(1, len(x), -1), weight[..., None], precision=precision)
     return y.reshape(-1, *x.shape[1:])
 
 

@@ -6,9 +6,9 @@ spectrum.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import Any
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -16,6 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_integer
 from ..boundary import Basis
+from ._correlation import mix_channels
 from ._spectrum import HIGHEST, Pair, by_corners, mix, multiply
 
 INITS = ("normal", "neuraloperator", "uniform", "uno")
@@ -132,37 +133,52 @@ def mix_by_factors(
 ) -> Pair:
     """The product of each mode's coefficients with its matrix over the channels, or its number for each.
 
-    The factors of the modes are multiplied first, once for a batch. Those of the channels are maps of the spectrum,
-    alike for all modes, where that is less work than to multiply them too: not for a separable layer, nor for "tt".
+    The factors of the modes are multiplied first, once for a batch. Those of the channels (of "tt": of the inputs) are
+    maps of the spectrum, alike for all modes, unless the layer is separable.
     """
     real, imag = factors
-    tensor, *matrices = [(part, None if imag is None else imag[k]) for k, part in enumerate(real)]
-    num_channel_axes = 1 if separable else 2
+    all_factors = [(part, None if imag is None else imag[k]) for k, part in enumerate(real)]
     into = out_of = None
     if factorization == "tt":
-        for factor in matrices:
-            tensor = multiply(tensor, factor, _dot)
-        tensor = cast(Pair, tuple(None if part is None else part[0, ..., 0] for part in tensor))
-    elif factorization == "tucker":
-        kept = 0 if separable else 2
-        for matrix in matrices[kept:]:
-            # What was contracted comes back as the last axis, and the next one is in its place.
-            tensor = multiply(tensor, matrix, lambda t, m: _dot(t, m, ((kept,), (1,))))
-    else:
-        for matrix in matrices[num_channel_axes:]:
-            tensor = multiply(tensor, matrix, lambda t, m: t[..., None] * m.T.reshape(-1, *(1,) * (t.ndim - 1), len(m)))
+        *others, tensor = all_factors
+        tensor = _map(lambda part: part[..., 0], tensor)
+        for factor in reversed(others[1:]):
+            tensor = multiply(factor, tensor, _dot)
+        into = _map(lambda part: part[0], others[0])
         if separable:
-            tensor = multiply(matrices[0], tensor, _dot)
-    if not separable and factorization != "tt":
-        into, out_of = matrices[:2]
-        z = multiply(into, z, lambda m, part: _dot(m, part, ((0,), (0,))))
+            tensor, into = multiply(into, tensor, _dot), None
+    else:
+        tensor, *matrices = all_factors
+        of_modes = matrices[1 if separable else 2 :]
+        if factorization == "tucker":
+            kept = 0 if separable else 2
+            for matrix in matrices[:1] * separable + of_modes:
+                # What was contracted comes back as the last axis, and the next one is in its place.
+                tensor = multiply(tensor, matrix, lambda t, m: _dot(t, m, ((kept,), (1,))))
+        else:
+            for matrix in of_modes:
+                tensor = multiply(tensor, matrix, _outer)
+            if separable:
+                tensor = multiply(matrices[0], tensor, _dot)
+        if not separable:
+            into, out_of = matrices[:2]
+    z = z if into is None else multiply(into, z, lambda m, part: mix_channels(part, m.T, HIGHEST))
     if separable or factorization == "cp":
         z = multiply(tensor, z)
     else:
-        corners = cast(Pair, tuple(None if part is None else by_corners(part, bases) for part in tensor))
-        z = mix(corners, z, bases)
-    return z if out_of is None else multiply(out_of, z, _dot)
+        z = mix(_map(lambda part: by_corners(part, bases), tensor), z, bases)
+    return z if out_of is None else multiply(out_of, z, lambda m, part: mix_channels(part, m, HIGHEST))
 
 
 def _dot(a: Array, b: Array, axes: Any = 1) -> Array:
     return jnp.tensordot(a, b, axes, precision=HIGHEST)
+
+
+def _outer(tensor: Array, matrix: Array) -> Array:
+    """For each term, the first axis of both, the products with the numbers of one more axis."""
+    return tensor[..., None] * matrix.T.reshape(len(tensor), *(1,) * (tensor.ndim - 1), -1)
+
+
+def _map(function: Callable[[Array], Array], z: Pair) -> Pair:
+    real, imag = z
+    return None if real is None else function(real), None if imag is None else function(imag)
