@@ -55,7 +55,9 @@ def test_presets_of_pdearena_have_the_exact_gelu():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_there_are():
-    with pytest.raises(KeyError, match=r"no 'pdebench/UNet4d'\. Choose one of pdebench/UNet1d, pdebench/UNet2d"):
+    with pytest.raises(
+        KeyError, match=r"no 'pdebench/UNet4d'\. Choose one of pdebench/UNet1d, pdebench/UNet2d, pdebench/FNO1d"
+    ):
         arch.presets["pdebench/UNet4d"]
-    with pytest.raises(KeyError, match="Choose one of apebench, "):
+    with pytest.raises(KeyError, match="Choose one of apebench, fno_paper, "):
         arch.presets["Unetmod-64"]

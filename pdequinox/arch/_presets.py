@@ -11,16 +11,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from ._a_vi_t import AViT
+from ._afno import AFNO
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
+from ._conv_ne_xt_u_net import ConvNeXtUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
+from ._factorized_fno import FactorizedFNO
+from ._fno import FNO
 from ._fourier_u_net import FourierUNet
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
 from ._pde_arena_u_net import PDEArenaUNet
+from ._tfno import TFNO
+from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
+from ._uno import UNO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +116,26 @@ def _pde_arena() -> Mapping[str, Preset]:
             presets[f"{name}-1x1"] = u_net(
                 full.parameters - fewer, full.architecture, **{**full.options, "end_kernel_size": 1}
             )
+    for width, parameters in {64: 110_116_451, 128: 440_454_339}.items():
+        presets[f"UNO-{width}"] = u_net(
+            parameters,
+            UNO,
+            hidden_channels=width,
+            block_channels=tuple(int(factor * width) for factor in (1.5, 3, 6, 6, 3, 1.5, 1)),
+            num_modes=(18, 14, 6, 6, 6, 14, 18),
+            scalings=(3 / 4, 2 / 3, 1 / 2, 1, 2, 3 / 2, 4 / 3),
+            horizontal_skips={5: 1, 6: 0, 7: -1},
+            horizontal_skip="identity",
+            lifting_channels=width // 2,
+            projection_channels=4 * width,
+            position_embedding=None,
+            activated="everywhere",
+            use_channel_mlp=False,
+            use_bias=False,
+            use_skip_bias=True,
+            norm="instance",
+            init="uno",
+        )
     return presets
 
 
@@ -131,16 +159,75 @@ def _apebench() -> Mapping[str, Preset]:
     }
 
 
+# The plain network of the paper: linear lifting, a perceptron with 128 channels as projection.
+_PLAIN_FNO = {
+    "hidden_channels": 20,
+    "lifting_ratio": None,
+    "projection_ratio": 6.4,
+    "use_channel_mlp": False,
+    "use_bias": False,
+    "use_skip_bias": True,
+    "init": "uniform",
+    "activation": _gelu,
+}
+
+
+def _fno_paper() -> Mapping[str, Preset]:
+    """Li et al., ICLR 2021, arXiv:2010.08895: ten steps of a scalar, and the next one or all; norms after training."""
+    options = {**_PLAIN_FNO, "num_modes": 8, "norm": "affine"}
+    return {
+        "FNO-2D": Preset(FNO, options, (2, 10, 1), 414_517),
+        "FNO-3D": Preset(FNO, options, (3, 10, 1), 6_558_537),
+    }
+
+
 def _pde_bench() -> Mapping[str, Preset]:
-    """PDEBench (Takamoto et al., NeurIPS 2022, arXiv:2210.07182), one channel in and out."""
+    """PDEBench (Takamoto et al., NeurIPS 2022, arXiv:2210.07182)."""
     u_net = partial(Preset, UNet2015, {"hidden_channels": 32, "activation": jnp.tanh})
-    return {"UNet1d": u_net((1, 1, 1), 2_707_809), "UNet2d": u_net((2, 1, 1), 7_762_465)}
+    return {
+        "UNet1d": u_net((1, 1, 1), 2_707_809),
+        "UNet2d": u_net((2, 1, 1), 7_762_465),
+        "FNO1d": Preset(FNO, {**_PLAIN_FNO, "num_modes": 12}, (1, 10, 1), 43_137),
+        "FNO2d": Preset(FNO, {**_PLAIN_FNO, "num_modes": 12}, (2, 10, 1), 926_357),
+        # Counts norms that it never applies.
+        "FNO3d": Preset(FNO, {**_PLAIN_FNO, "num_modes": 8, "norm": "affine"}, (3, 50, 5), 6_559_853),
+    }
+
+
+def _neuraloperator() -> Mapping[str, Preset]:
+    """neuraloperator 2.0 (Kossaifi et al., 2024, arXiv:2412.10354); 16 modes there are 8 of each sign here."""
+    options = {"hidden_channels": 64, "activation": _gelu}
+    planar = {**options, "num_modes": (8, 9)}
+    return {
+        "FNO-16": Preset(FNO, {**options, "num_modes": 9}, (1, 1, 1), 345_665),
+        "FNO-16x16": Preset(FNO, planar, (2, 1, 1), 4_769_473),
+        "TFNO-16x16": Preset(TFNO, planar, (2, 1, 1), 529_233),
+    }
 
 
 def _the_well() -> Mapping[str, Preset]:
-    """The Well (Ohana et al., NeurIPS 2024, arXiv:2412.00568): four steps of 11 channels, and the next one."""
-    options = {"hidden_channels": 48, "activation": jnp.tanh}
-    return {"UNetClassic-48": Preset(UNet2015, options, (2, 44, 11), 17_479_595)}
+    """The Well (Ohana et al., NeurIPS 2024, arXiv:2412.00568): four steps of 11 channels, and the next one.
+
+    Its FNO and TFNO as neuraloperator 2.0 builds them.
+    """
+    options = {"hidden_channels": 128, "num_modes": (8, 9), "activation": _gelu}
+    setting = (2, 44, 11)
+    return {
+        "UNetClassic-48": Preset(UNet2015, {"hidden_channels": 48, "activation": jnp.tanh}, setting, 17_479_595),
+        "UNetConvNext-42": Preset(ConvNeXtUNet, {"hidden_channels": 42, "activation": _gelu}, setting, 18_588_581),
+        "FNO-128": Preset(FNO, options, setting, 19_088_011),
+        "TFNO-128": Preset(TFNO, options, setting, 2_175_323),
+        "AViT-384": Preset(AViT, {"num_points": 256, "activation": _gelu}, setting, 14_743_552),
+        "AFNO-384": Preset(AFNO, {"num_points": 256, "activation": _gelu}, setting, 19_340_939),
+    }
+
+
+def _others() -> dict[str, Preset]:
+    """Networks of one paper each; counted by the layers of their authors' code."""
+    return {
+        "ufno/U-FNO": Preset(UFNO, {}, (3, 12, 1), 64_201_829),
+        "fourierflow/F-FNO-24": Preset(FactorizedFNO, {"num_blocks": 24}, (2, 3, 1), 1_072_834),
+    }
 
 
 presets: Mapping[str, Preset] = MappingProxyType(
@@ -149,12 +236,15 @@ presets: Mapping[str, Preset] = MappingProxyType(
             f"{library}/{name}": preset
             for library, group in {
                 "apebench": _apebench(),
+                "fno_paper": _fno_paper(),
+                "neuraloperator": _neuraloperator(),
                 "pdearena": _pde_arena(),
                 "pdebench": _pde_bench(),
                 "the_well": _the_well(),
             }.items()
             for name, preset in group.items()
         }
+        | _others()
     )
 )
 """Published networks by name: `presets["pdearena/Unetmod-64"](2, 12, 3, boundary_mode="periodic", key=key)`."""
