@@ -23,6 +23,9 @@ def test_parameters_are_those_of_the_well():
     for num_points, expected in [(256, 14_743_552), (128, 14_669_824), (64, 14_651_392)]:
         network = eqx.filter_eval_shape(arch.AViT, 2, 44, 11, num_points=num_points, key=KEY)
         assert sum(leaf.size for leaf in jax.tree.leaves(network)) == expected
+    large = partial(arch.AViT, hidden_channels=768, num_heads=12, num_points=256)
+    network = eqx.filter_eval_shape(large, 2, 44, 11, key=KEY)
+    assert sum(leaf.size for leaf in jax.tree.leaves(network)) == 58_534_912
 
 
 def test_a_table_of_positions_fits_one_grid():

@@ -11,7 +11,6 @@ from filled import KEY, apply, filled
 from pdequinox import arch
 from pdequinox.blocks import AttentionGate
 from pdequinox.compose import Hierarchical
-from zoo import ZOO
 
 
 def varied(*shape):
@@ -51,9 +50,9 @@ def test_parameters_are_those_of_the_classic_u_net_and_of_the_gates(num_spatial_
 
 
 def test_the_classic_weights_come_first_and_open_gates_leave_the_classic_u_net(float64):
-    build = {"boundary_mode": "dirichlet", "activation": jnp.tanh}
-    network = filled(ZOO["AttentionUNet"], 1, 2, 3, **build)
-    classic = filled(ZOO["ClassicUNet"], 1, 2, 3, **build)
+    build = {"hidden_channels": 4, "num_levels": 2, "boundary_mode": "dirichlet", "activation": jnp.tanh}
+    network = filled(arch.AttentionUNet, 1, 2, 3, **build)
+    classic = filled(arch.ClassicUNet, 1, 2, 3, **build)
     first = jax.tree.leaves(network)[: len(jax.tree.leaves(classic))]
     assert all(np.array_equal(a, b) for a, b in zip(first, jax.tree.leaves(classic), strict=True))
     opened = eqx.tree_at(lambda n: [g.to_gate.bias for g in n.skip_blocks], network, replace_fn=lambda b: b + 1e3)
@@ -107,6 +106,6 @@ def test_without_a_skip_factory_nothing_changes():
     ids=str,
 )
 def test_any_grid_will_do(shape, boundary_mode):
-    network = filled(ZOO["AttentionUNet"], len(shape), 2, 3, boundary_mode=boundary_mode)
+    network = filled(arch.AttentionUNet, len(shape), 2, 3, hidden_channels=4, num_levels=2, boundary_mode=boundary_mode)
     y = jax.eval_shape(network, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
     assert y.shape == (3, *shape)

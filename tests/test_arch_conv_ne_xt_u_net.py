@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from filled import KEY, apply, filled
+from filled import KEY, apply, filled, jit
 from pdequinox import arch, conv
 from pdequinox.blocks import ConvNeXtBlock
-from zoo import ZOO
+
+tiny = partial(arch.ConvNeXtUNet, hidden_channels=4, num_levels=2, num_blocks=1, num_neck_blocks=0, kernel_size=3)
 
 
 def varied(*shape):
@@ -108,15 +109,23 @@ def test_a_norm_without_the_mean_divides_by_the_root_of_the_mean_square(float64)
     ids=str,
 )
 def test_any_grid_will_do(shape, boundary_mode):
-    network = filled(ZOO["ConvNeXtUNet"], len(shape), 2, 3, boundary_mode=boundary_mode)
+    network = filled(tiny, len(shape), 2, 3, boundary_mode=boundary_mode)
     y = jax.eval_shape(network, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
     assert y.shape == (3, *shape)
 
 
+def test_every_leaf_of_several_levels_gets_a_gradient_on_an_odd_grid():
+    network = filled(tiny, 1, 2, 3, boundary_mode="cell-dirichlet", num_neck_blocks=1)
+    x = jnp.asarray(varied(2, 7), jnp.float32)
+    gradient = jit(jax.grad(lambda f, x: jnp.sum(jnp.sin(f(x)))))(network, x)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient):
+        assert np.all(np.isfinite(leaf)) and np.any(leaf), jax.tree_util.keystr(path)
+
+
 def test_receptive_fields_bound_what_an_output_sees(float64):
-    network = filled(ZOO["ConvNeXtUNet"], 1, 2, 3, boundary_mode="dirichlet", activation=jnp.tanh)
+    network = filled(tiny, 1, 2, 3, boundary_mode="dirichlet", activation=jnp.tanh)
     ((left, right),) = network.receptive_field
-    sees = jax.jit(lambda x: jax.grad(lambda x: jnp.sum(network(x)[:, 40]))(x))(jnp.asarray(varied(2, 80)))
+    sees = jit(lambda x: jax.grad(lambda x: jnp.sum(network(x)[:, 40]))(x))(jnp.asarray(varied(2, 80)))
     (seen,) = np.nonzero(np.any(np.asarray(sees) != 0, axis=0))
     assert 40 - left <= seen[0] < seen[-1] <= 40 + right
     # Convolutions of the finest level, patches, the middle level with its way up, patches, the coarsest.

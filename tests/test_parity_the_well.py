@@ -156,6 +156,18 @@ def values_of_avit(reference):
 
 
 @pytest.mark.parametrize("num_spatial_dims", [2, 3])
+def test_the_reference_s_attention_leaves_out_the_first_axis_in_2d(num_spatial_dims):
+    """Why ours is not compared with it as it is."""
+    block = randomised(avit.AxialAttentionBlock(12, 3, num_spatial_dims))
+    x = torch.randn(1, *(4, 3, 2)[:num_spatial_dims], 12, generator=torch.Generator().manual_seed(0))
+    other = x.clone()
+    other[:, 0] += torch.randn(other[:, 0].shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        difference = (block(other) - block(x))[:, 1:].abs().max()
+    assert (difference > 1e-3) == (num_spatial_dims == 3)
+
+
+@pytest.mark.parametrize("num_spatial_dims", [2, 3])
 def test_avit(num_spatial_dims):
     shape = (48, 32, 16)[:num_spatial_dims]
     reference = avit.AViT(2, 3, num_spatial_dims, shape, hidden_dim=48, num_heads=3, processor_blocks=2)

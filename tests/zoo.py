@@ -9,13 +9,13 @@ from pdequinox import arch
 NUM_POINTS = 8
 
 ZOO = {
-    "AttentionUNet": partial(arch.AttentionUNet, hidden_channels=4, num_levels=2),
+    "AttentionUNet": partial(arch.AttentionUNet, hidden_channels=4, num_levels=1),
     "AViT": partial(
         arch.AViT, hidden_channels=16, num_heads=2, num_blocks=1, patch_sizes=(2, 1), num_groups=2, num_frequencies=1
     ),
     "ConvNet": partial(arch.ConvNet, hidden_channels=4, depth=2),
     "ConvNeXtUNet": partial(
-        arch.ConvNeXtUNet, hidden_channels=4, num_levels=2, num_blocks=1, num_neck_blocks=0, kernel_size=3
+        arch.ConvNeXtUNet, hidden_channels=4, num_levels=1, num_blocks=1, num_neck_blocks=0, kernel_size=3
     ),
     "DeepONet": partial(arch.DeepONet, num_points=NUM_POINTS, num_basis=4, width_size=8, depth=1),
     "MLP": partial(arch.MLP, num_points=NUM_POINTS, width_size=8, depth=2),
@@ -109,9 +109,9 @@ class Traits:
 
 
 TRAITS = {name: Traits() for name in ZOO} | {
-    "AttentionUNet": Traits(shift=4),
+    "AttentionUNet": Traits(shift=2),
     "AViT": Traits(shift=None, centre=None),
-    "ConvNeXtUNet": Traits(shift=4, centre="cell"),
+    "ConvNeXtUNet": Traits(shift=2, centre="cell"),
     "DeepONet": Traits(shift=None, centre=None),
     "MLP": Traits(shift=None, centre=None),
     "ClassicUNet": Traits(shift=4),

@@ -192,6 +192,7 @@ class Hierarchical(eqx.Module):
                 (fine, [self.down_sampling_blocks[level]]),
                 (coarse, self.left_arc_blocks[level]),
                 (coarse, [self.up_sampling_blocks[level]]),
+                (fine, self.skip_blocks[level : level + 1]),
                 (fine, self.right_arc_blocks[level]),
             ):
                 layers.extend(blocks)
