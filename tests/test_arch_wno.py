@@ -130,7 +130,7 @@ def test_weights_start_as_in_the_source_or_centred():
 
 def test_wrong_options_and_other_grids_are_refused():
     network = filled(arch.WNO, 1, 2, 3, num_points=8, hidden_channels=2, num_levels=1, num_vanishing_moments=1)
-    with pytest.raises(ValueError, match=r"\(2, 8\) .* got \(2, 9\).*pdequinox\.conv\.resample"):
+    with pytest.raises(ValueError, match=r"\(2, 8\) .* got \(2, 9\).*pdequinox\.conv\.filtered_resample"):
         network.blocks[0].conv(jnp.ones((2, 9)))
     with pytest.raises(ValueError, match=r"made for, got \(2, 16\)"):
         network(jnp.ones((2, 16)))

@@ -7,7 +7,7 @@ import pytest
 
 from filled import jit
 from pdequinox.boundary import MODES, grid, resampled_size, resampling
-from pdequinox.conv import resample
+from pdequinox.conv import filtered_resample
 
 ENDS = [*MODES, ("dirichlet", "neumann"), ("cell-neumann", "dirichlet"), ("neumann", "cell-dirichlet")]
 
@@ -88,11 +88,11 @@ def test_fields_are_resampled_along_each_axis_in_their_dtype(float64):
     expected = np.einsum(
         "ai,bj,cijk->cabk", resampling(6, 12, modes[0]), resampling(5, 3, modes[1]), x
     )  # the last axis keeps its points
-    y = jit(lambda x: resample(x, (12, 3, 4), modes))(jnp.asarray(x))
+    y = jit(lambda x: filtered_resample(x, (12, 3, 4), modes))(jnp.asarray(x))
     np.testing.assert_allclose(y, expected, atol=1e-12)
-    assert jax.eval_shape(lambda x: resample(x, 7, modes), jnp.asarray(x, jnp.bfloat16)) == jax.ShapeDtypeStruct(
-        (2, 7, 7, 7), jnp.bfloat16
-    )
+    assert jax.eval_shape(
+        lambda x: filtered_resample(x, 7, modes), jnp.asarray(x, jnp.bfloat16)
+    ) == jax.ShapeDtypeStruct((2, 7, 7, 7), jnp.bfloat16)
 
 
 def test_wrong_arguments_are_refused():
@@ -103,6 +103,6 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="`filter_size` must be an integer of at least 1, got 0"):
         resampling(8, 4, "periodic", 0)
     with pytest.raises(ValueError, match=r"`shape` must be one integer or one per axis \(1\), got \(3, 4\)"):
-        resample(jnp.ones((2, 8)), (3, 4), "periodic")
+        filtered_resample(jnp.ones((2, 8)), (3, 4), "periodic")
     with pytest.raises(ValueError, match="`x` must hold floating-point numbers, got int32"):
-        resample(jnp.ones((2, 8), int), 4, "periodic")
+        filtered_resample(jnp.ones((2, 8), int), 4, "periodic")

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from .._checks import check_integer, check_shape, per_axis
 from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode, resampled_size
-from ..conv import ReceptiveField, resample
+from ..conv import ReceptiveField, filtered_resample
 from ._activation import as_activation
 
 
@@ -72,8 +72,8 @@ class BandLimitedActivation(eqx.Module):
         num_spatial_dims = len(self.boundary_mode)
         x = check_shape(x, x.shape[0] if x.ndim else 0, num_spatial_dims)
         shape = x.shape[1:] if shape is None else per_axis("shape", shape, num_spatial_dims)
-        x = resample(x, self._finer(x.shape[1:], shape), self.boundary_mode, filter_size=self.filter_size)
-        return resample(self.activation(x), shape, self.boundary_mode, filter_size=self.filter_size)
+        x = filtered_resample(x, self._finer(x.shape[1:], shape), self.boundary_mode, filter_size=self.filter_size)
+        return filtered_resample(self.activation(x), shape, self.boundary_mode, filter_size=self.filter_size)
 
     def _finer(self, *shapes: Sequence[int]) -> tuple[int, ...]:
         sizes = map(max, *shapes)

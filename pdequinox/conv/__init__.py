@@ -3,6 +3,7 @@
 from ..operators import reflection_conv, stencil_conv
 from ._channel_affine import ChannelAffine
 from ._differential_conv import DifferentialConv
+from ._filtered_resample import filtered_resample
 from ._group_norm import GroupNorm
 from ._layer_norm import LayerNorm
 from ._local_integral_conv import LocalIntegralConv
@@ -11,7 +12,6 @@ from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
-from ._resample import resample
 from ._spectral_conv import SpectralConv
 from ._wavelet_conv import WaveletConv
 
@@ -28,8 +28,8 @@ __all__ = [
     "ReceptiveField",
     "SpectralConv",
     "WaveletConv",
+    "filtered_resample",
     "reflection_conv",
-    "resample",
     "stencil_conv",
     "sum_receptive_fields",
 ]

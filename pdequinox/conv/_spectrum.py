@@ -158,11 +158,11 @@ def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
         real, imag = jnp.split(cast(Array, _product(matrix, (jnp.concatenate([real, imag], -1), None), axis)[0]), 2, -1)
         return real, imag
 
-    return _map(lambda part: transform_axis(matrix, part, axis), z)
+    return _map(lambda part: along_axis(matrix, part, axis), z)
 
 
-def transform_axis(matrix: np.ndarray, x: Array, axis: int) -> Array:
-    """A real `matrix` times one axis of a real array, in its place."""
+def along_axis(matrix: np.ndarray, x: Array, axis: int) -> Array:
+    """`matrix` times one axis of an array, in its place."""
     before, size, behind = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
     w, points = jnp.asarray(matrix, x.dtype), () if behind == 1 else (Axis(behind, 1, behind),)
     rows = x.reshape(before, size, *(axis.points for axis in points))

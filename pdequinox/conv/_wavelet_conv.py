@@ -12,7 +12,7 @@ from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
 from ._correlation import form
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
-from ._spectrum import HIGHEST, transform_axis
+from ._spectrum import HIGHEST, along_axis
 from ._wavelet_basis import num_wavelets, wavelets
 
 
@@ -28,7 +28,7 @@ class WaveletConv(eqx.Module):
     **One grid only.** Every coefficient has a weight of its own, so the number of points is an argument, and the layer
     does not commute with shifts. The source's rule for finer grids, one level more for each doubling, is not offered:
     with filters longer than two taps it meets other numbers of coefficients. Use
-    [`pdequinox.conv.resample`][] to come from another grid.
+    [`pdequinox.conv.filtered_resample`][] to come from another grid.
 
     Computed as products with the matrices of the transform, in the highest precision of the device; bfloat16 and
     float16 are computed in float32.
@@ -113,7 +113,8 @@ class WaveletConv(eqx.Module):
         if x.shape[1:] != self.num_points:
             raise ValueError(
                 f"`x` must have the shape {(self.in_channels, *self.num_points)} that the layer was made for, got "
-                f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or use `pdequinox.conv.resample`."
+                f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or bring the field to this grid with "
+                "`pdequinox.conv.filtered_resample`."
             )
         dtype = accumulation_dtype(x.dtype)
         z = x.astype(dtype)[None]
@@ -122,7 +123,7 @@ class WaveletConv(eqx.Module):
             for n, mode in zip(self.num_points, self.boundary_mode, strict=True)
         ]
         for axis, (analysis, _) in enumerate(bases, start=2):
-            z = jnp.concatenate([transform_axis(matrix, z, axis) for matrix in analysis])
+            z = jnp.concatenate([along_axis(matrix, z, axis) for matrix in analysis])
         counts = z.shape[2:]
         rows = jnp.moveaxis(z.reshape(*z.shape[:2], -1), 2, 1)[:, :, None]
         matrices = jnp.moveaxis(self.weight.astype(dtype).reshape(*self.weight.shape[:3], -1), -1, 1)
@@ -130,7 +131,7 @@ class WaveletConv(eqx.Module):
         z = z.reshape(*z.shape[:2], *counts)
         for axis, (_, synthesis) in reversed(list(enumerate(bases, start=2))):
             scaling, wavelet = jnp.split(z, 2)
-            z = transform_axis(synthesis[0], scaling, axis) + transform_axis(synthesis[1], wavelet, axis)
+            z = along_axis(synthesis[0], scaling, axis) + along_axis(synthesis[1], wavelet, axis)
         return z[0].astype(x.dtype)
 
     @property

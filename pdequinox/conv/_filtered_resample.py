@@ -7,10 +7,12 @@ from jaxtyping import Array
 from .._checks import check_floating, per_axis
 from ..boundary import BoundaryMode, normalize_boundary_mode, resampling
 from ._lowering import accumulation_dtype
-from ._spectrum import transform_axis
+from ._spectrum import along_axis
 
 
-def resample(x: Array, shape: int | Sequence[int], boundary_mode: BoundaryMode, *, filter_size: int = 6) -> Array:
+def filtered_resample(
+    x: Array, shape: int | Sequence[int], boundary_mode: BoundaryMode, *, filter_size: int = 6
+) -> Array:
     """The field on another grid of the same box: interpolated by a low-pass filter, see
     [`pdequinox.boundary.resampling`][].
 
@@ -33,5 +35,5 @@ def resample(x: Array, shape: int | Sequence[int], boundary_mode: BoundaryMode, 
     y = x.astype(accumulation_dtype(x.dtype))
     for axis, (num_outputs, mode) in enumerate(zip(per_axis("shape", shape, num_spatial_dims), modes, strict=True), 1):
         if num_outputs != y.shape[axis]:
-            y = transform_axis(resampling(y.shape[axis], num_outputs, mode, filter_size), y, axis)
+            y = along_axis(resampling(y.shape[axis], num_outputs, mode, filter_size), y, axis)
     return y.astype(x.dtype)
