@@ -32,7 +32,7 @@ assert type(conv.GroupNorm(np.int64(1), two).channels) is int
 
 for num_spatial_dims in ("1", 1.0, 0):
     for name in arch.__all__:
-        options = {"num_points": 8} if name == "MLP" else {}
+        options = {"num_points": 8} if name in ("MLP", "WNO") else {}
         with pytest.raises(ValueError, match=f"`num_spatial_dims` must be an integer .* got {num_spatial_dims!r}"):
             getattr(arch, name)(num_spatial_dims, 2, 3, **options, key=key)
 with pytest.raises(ValueError, match="`dilation_rates` must be a sequence with at least one entry, got 2"):

@@ -113,7 +113,8 @@ class WaveletConv(eqx.Module):
         if x.shape[1:] != self.num_points:
             raise ValueError(
                 f"`x` must have the shape {(self.in_channels, *self.num_points)} that the layer was made for, got "
-                f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or use `pdequinox.conv.resample`."
+                f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or bring the field to this grid with "
+                "`pdequinox.conv.resample`."
             )
         dtype = accumulation_dtype(x.dtype)
         z = x.astype(dtype)[None]
