@@ -1,7 +1,8 @@
 """Train every network on two small problems: `python docs/api/arch_study.py [NAME ...]` prints a table of `arch.md`.
 
 Every network has about 30,000 parameters (its width is chosen for that), Adam with a warm-up and a cosine decay of
-the step size, and the same batches. Two seeds of the weights; the mean of their errors is printed, with half their distance.
+the step size, and the same batches. Two seeds of the weights; the mean of their errors is printed, with half their
+distance.
 
 - Poisson: forces to displacements of a string fixed at both ends, 63 points; the operator is global.
 - Transport: one step of an advection-diffusion equation on a periodic axis, by 10.5 of 64 points; the operator is a

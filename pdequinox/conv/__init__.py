@@ -14,6 +14,7 @@ from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._pointwise_linear_conv import PointwiseLinearConv
 from ._receptive_field import ReceptiveField, sum_receptive_fields
+from ._resample import resample
 from ._spectral_conv import SpectralConv
 from ._spectral_mixer import SpectralMixer
 from ._wavelet_conv import WaveletConv
@@ -39,6 +40,7 @@ __all__ = [
     "WaveletConv",
     "WeightNorm",
     "reflection_conv",
+    "resample",
     "stencil_conv",
     "sum_receptive_fields",
     "with_weight_norm",
