@@ -16,12 +16,15 @@ from ._afno import AFNO
 from ._classic_fno import ClassicFNO
 from ._classic_res_net import ClassicResNet
 from ._classic_u_net import ClassicUNet
+from ._cno import CNO
 from ._conv_ne_xt_u_net import ConvNeXtUNet
 from ._conv_net import ConvNet
 from ._dilated_res_net import DilatedResNet
 from ._factorized_fno import FactorizedFNO
 from ._fno import FNO
 from ._fourier_u_net import FourierUNet
+from ._local_no import LocalNO
+from ._mgno import MgNO
 from ._modern_res_net import ModernResNet
 from ._modern_u_net import ModernUNet
 from ._pde_arena_u_net import PDEArenaUNet
@@ -29,6 +32,7 @@ from ._tfno import TFNO
 from ._u_fno import UFNO
 from ._u_net_2015 import UNet2015
 from ._uno import UNO
+from ._wno import WNO
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +206,7 @@ def _neuraloperator() -> Mapping[str, Preset]:
         "FNO-16": Preset(FNO, {**options, "num_modes": 9}, (1, 1, 1), 345_665),
         "FNO-16x16": Preset(FNO, planar, (2, 1, 1), 4_769_473),
         "TFNO-16x16": Preset(TFNO, planar, (2, 1, 1), 529_233),
+        "LocalNO-16x16": Preset(LocalNO, planar, (2, 1, 1), 4_982_081),
     }
 
 
@@ -225,6 +230,10 @@ def _the_well() -> Mapping[str, Preset]:
 def _others() -> dict[str, Preset]:
     """Networks of one paper each; counted by the layers of their authors' code."""
     return {
+        "cno/CNO-4-16": Preset(CNO, {}, (2, 1, 1), 2_010_665),
+        "mgno/Darcy": Preset(MgNO, {}, (2, 1, 1), 645_828),
+        "wno/Burgers": Preset(WNO, {"num_points": 1024, "num_levels": 8}, (1, 1, 1), 484_033),
+        "wno/Darcy": Preset(WNO, {"num_points": 86}, (2, 1, 1), 14_770_945),
         "ufno/U-FNO": Preset(UFNO, {}, (3, 12, 1), 64_201_829),
         "fourierflow/F-FNO-24": Preset(FactorizedFNO, {"num_blocks": 24}, (2, 3, 1), 1_072_834),
     }

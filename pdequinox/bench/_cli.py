@@ -238,6 +238,6 @@ def show_zoo(num_spatial_dims: int, num_points: int | None, pattern: str) -> int
     shown = [table for table in tables if table.rows]
     for table in shown:
         console.print(table.to_rich())
-    for note in shown[0].notes if shown else (f"No network has {pattern!r} in its name.",):
+    for note in shown[-1].notes if shown else (f"No network has {pattern!r} in its name.",):
         console.print(note, style="dim", highlight=False)
     return 0

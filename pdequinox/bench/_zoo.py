@@ -61,7 +61,7 @@ def zoo(num_spatial_dims: int = 1, num_points: int | None = None, *, pattern: st
 def zoo_of_presets(num_points: int | None = None, *, pattern: str = "") -> list[ZooEntry]:
     """Size and cost of every published network in `pdequinox.arch.presets`, with the channels it was published with.
 
-    **Arguments:** as for `zoo`.
+    **Arguments:** as for `zoo`; networks that fit one grid are measured on theirs.
 
     **Raises:** `ValueError` for a number of points that is not positive.
     """
@@ -69,7 +69,12 @@ def zoo_of_presets(num_points: int | None = None, *, pattern: str = "") -> list[
         raise ValueError(f"`num_points` must be positive, got {num_points}. Give the points per axis.")
     chosen = ((name, arch.presets[name]) for name in matching(arch.presets, pattern))
     return [
-        measure(name, preset, preset.setting, num_points or DEFAULT_POINTS[preset.setting[0]])
+        measure(
+            name,
+            preset,
+            preset.setting,
+            preset.options.get("num_points", num_points or DEFAULT_POINTS[preset.setting[0]]),
+        )
         for name, preset in chosen
     ]
 
@@ -125,33 +130,26 @@ def zoo_table(entries: list[ZooEntry], num_spatial_dims: int, num_points: int) -
     return Table(
         f"Architectures with default options, {' × '.join([str(num_points)] * num_spatial_dims)} points",
         ("network", "parameters", "receptive field", "MFLOPs / forward", "ends"),
-        [(entry.name, *_costs(entry, 1e6)) for entry in entries],
+        [_row(entry, f"{entry.flops / 1e6:,.1f}") for entry in entries],
         NOTES,
     )
 
 
 def presets_table(entries: list[ZooEntry]) -> Table:
     """The presets, for the terminal."""
+    rows = [_row(entry, f"{entry.flops / 1e9:.2g}") for entry in entries]
+    points = ", ".join(f"{n}{'²³'[dims - 2] if dims > 1 else ''}" for dims, n in DEFAULT_POINTS.items())
     return Table(
         "Presets: published networks at their published size",
-        ("preset", "channels", "points", "parameters", "field", "GFLOPs", "ends"),
+        ("preset", "in→out", "parameters", "field", "GFLOPs", "ends"),
         [
-            (
-                entry.name,
-                f"{entry.setting[1]} → {entry.setting[2]}",
-                f"{entry.num_points}{'²³'[entry.setting[0] - 2] if entry.setting[0] > 1 else ''}",
-                *_costs(entry, 1e9),
-            )
-            for entry in entries
+            (name, f"{entry.setting[1]}→{entry.setting[2]}", *rest)
+            for entry, (name, *rest) in zip(entries, rows, strict=True)
         ],
-        NOTES,
+        (f"Presets: on {points} points in 1D, 2D, 3D, if not asked otherwise or made for one grid.", *NOTES),
     )
 
 
-def _costs(entry: ZooEntry, unit: float) -> tuple[str, str, str, str]:
-    return (
-        f"{entry.parameters:,}",
-        reach_text(entry.receptive_field),
-        f"{entry.flops / unit:,.1f}",
-        "any" if entry.takes_mixed_ends else "alike",
-    )
+def _row(entry: ZooEntry, flops: str) -> tuple[str, ...]:
+    ends = "any" if entry.takes_mixed_ends else "alike"
+    return (entry.name, f"{entry.parameters:,}", reach_text(entry.receptive_field), flops, ends)
