@@ -1,5 +1,6 @@
 """Functions as parts of pytrees: what has no parameters is static."""
 
+import functools
 import importlib
 from collections.abc import Callable
 from operator import attrgetter
@@ -10,14 +11,35 @@ import jax
 from jaxtyping import PyTree
 
 
+class _Bound(functools.partial):
+    """A partial function that equals another one of the same function and arguments."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, functools.partial) and _parts(self) == _parts(other)
+
+    def __hash__(self) -> int:
+        return hash(_parts(self))
+
+
+def _parts(function: functools.partial) -> tuple:
+    return function.func, function.args, tuple(sorted(function.keywords.items()))
+
+
+def _comparable(function: Callable) -> Callable:
+    if not isinstance(function, functools.partial) or isinstance(function, jax.tree_util.Partial):
+        return function
+    return _Bound(function.func, *function.args, **function.keywords) if is_hashable(_parts(function)) else function
+
+
 class PlainFunction(eqx.Module):
     """A function without parameters: a static part of a pytree.
 
     Copies and pickles refer to the function by its name, where it has one: a copied or restored network has the same
-    tree structure as the original. (`jax.nn.relu` itself is an object that a deep copy makes another one of.)
+    tree structure as the original. (`jax.nn.relu` itself is an object that a deep copy makes another one of.) Partial
+    functions are compared by their parts, for the same reason.
     """
 
-    function: Callable = eqx.field(static=True)
+    function: Callable = eqx.field(static=True, converter=_comparable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)

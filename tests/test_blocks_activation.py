@@ -1,6 +1,7 @@
 """Activations as parts of networks: what has no parameters is static, and copies and pickles keep the structure."""
 
 import copy
+import functools
 import pickle
 
 import equinox as eqx
@@ -48,3 +49,12 @@ def test_modules_without_parameters_become_static_and_others_stay():
 
 def test_print_names_the_function_without_an_address():
     assert repr(as_activation(jax.nn.relu)) == "PlainFunction(relu)"
+
+
+def test_partial_functions_with_the_same_arguments_are_the_same_activation():
+    """So a network whose activation is one compiles once, and comes back from a pickle as it was."""
+    first, second = (as_activation(functools.partial(jax.nn.gelu, approximate=False)) for _ in range(2))
+    assert first == second and hash(first) == hash(second)
+    assert jax.tree.structure(pickle.loads(pickle.dumps(first))) == jax.tree.structure(second)
+    assert first != as_activation(functools.partial(jax.nn.gelu, approximate=True))
+    assert float(first(jnp.ones(()))) == pytest.approx(0.8413447)

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import pickle
+import re
 from functools import partial
 
 import equinox as eqx
@@ -76,7 +77,7 @@ def test_every_single_weight_gets_a_gradient(name, float64):
         path, leaf = jax.tree_util.keystr(path), np.asarray(leaf)
         if path in TRAITS[name].without_gradient:
             continue
-        if path.endswith("weights_imag"):
+        if re.search(TRAITS[name].imaginary, path):
             assert not np.any(leaf[..., 0])
             leaf = leaf[..., 1:]
         if path in TRAITS[name].rows_without_gradient:

@@ -104,6 +104,8 @@ class Traits:
     "point" shared by all grids, or the middle between two, a "cell" wall. `None`: none, or weights of another form."""
     without_gradient: tuple[str, ...] = ()
     """Leaves that get no gradient by design, as `jax.tree_util.keystr` writes their paths."""
+    imaginary: str = r"weights_imag$"
+    """The leaves whose first entry along the last axis is the imaginary part of a mean's weight, as a pattern."""
     rows_without_gradient: Mapping[str, slice] = dataclasses.field(default_factory=dict)
     """Rows of leaves that have no effect, and so no gradient: a softmax over keys does not see their bias."""
 
@@ -130,7 +132,7 @@ TRAITS = {name: Traits() for name in ZOO} | {
         without_gradient=(".bottom_blocks[1].norm.weight", ".bottom_blocks[1].norm.bias"),
         rows_without_gradient={".bottom_blocks[1].qkv.bias": slice(0, 8)},  # of the queries
     ),
-    "FactorizedFNO": Traits(needs_basis=True),
+    "FactorizedFNO": Traits(needs_basis=True, imaginary=r"weights_imag\[\d\]$"),
     "AFNO": Traits(needs_basis=True, shift=None, centre=None),
     "UFNO": Traits(needs_basis=True, shift=2, centre=None),
     "FNO": Traits(needs_basis=True, shift=None, centre=None),

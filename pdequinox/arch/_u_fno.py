@@ -4,17 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from .._checks import check_integer
 from ..blocks import ChannelMLPBlockFactory, ClassicSpectralBlockFactory, StridedUNetBlockFactory
 from ..boundary import BoundaryMode
 from ..compose import Sequential
-
-
-def leaky_relu(x: Array) -> Array:
-    """The activation of the U-Nets: x where it is positive, a tenth of it elsewhere."""
-    return jax.nn.leaky_relu(x, 0.1)
 
 
 class UFNO(Sequential):
@@ -44,7 +39,7 @@ class UFNO(Sequential):
         norm: str | None = "instance",
         num_groups: int = 1,
         parity: str = "mixed",
-        u_net_activation: Callable = leaky_relu,
+        u_net_activation: Callable = partial(jax.nn.leaky_relu, negative_slope=0.1),
         activation: Callable = jax.nn.relu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,

@@ -36,7 +36,7 @@ class UNO(NeuralOperator):
         *,
         hidden_channels: int = 64,
         block_channels: Sequence[int] = (32, 64, 64, 64, 32),
-        num_modes: Sequence[int | Sequence[int]] = (8, 4, 4, 4, 8),
+        num_modes: int | Sequence[int | Sequence[int]] = (8, 4, 4, 4, 8),
         scalings: Sequence[float | int | Sequence[float | int]] = (1, 0.5, 1, 2, 1),
         horizontal_skips: Mapping[int, int] | None = None,
         horizontal_skip: str | None = "linear",
@@ -56,7 +56,7 @@ class UNO(NeuralOperator):
         - `num_spatial_dims`, `in_channels`, `out_channels`, `key`: As everywhere.
         - `hidden_channels`: The number of channels after the lifting.
         - `block_channels`: The number of channels after each block.
-        - `num_modes`: The number of modes of each block, of each sign, for all axes or per axis.
+        - `num_modes`: The number of modes of each block, of each sign, for all axes or per axis; or one integer.
         - `scalings`: The factor of the number of points of each block, for all axes or per axis, rounded to whole
             points. Their product is one.
         - `horizontal_skips`: `{later: earlier}` as in [`pdequinox.compose.NeuralOperator`][]. By default the last
@@ -74,6 +74,8 @@ class UNO(NeuralOperator):
         """
         check_integer("hidden_channels", hidden_channels)
         num_blocks = len(block_channels)
+        if isinstance(num_modes, int):
+            num_modes = (num_modes,) * num_blocks
         if len(num_modes) != num_blocks:
             raise ValueError(
                 f"`num_modes` must have one entry per block ({num_blocks}), got {num_modes!r}. Give as many as "
