@@ -20,6 +20,13 @@ class _Bound(functools.partial):
     def __hash__(self) -> int:
         return hash(_parts(self))
 
+    def __reduce__(self):
+        return _bind, (PlainFunction(self.func), self.args, self.keywords)
+
+
+def _bind(function: "PlainFunction", args: tuple, keywords: dict) -> _Bound:
+    return _Bound(function.function, *args, **keywords)
+
 
 def _parts(function: functools.partial) -> tuple:
     return function.func, function.args, tuple(sorted(function.keywords.items()))

@@ -73,7 +73,7 @@ def test_there_is_a_case_for_every_network_and_layer():
     assert set(arch.__all__) < set(CASES)
     for case in CASES.values():
         # A width that all heads and groups divide.
-        sizes = Sizes(2, 32, 4, 24 if case.is_network else 2, 3, "periodic")
+        sizes = Sizes(2, 32, 4, 48 if case.is_network else 2, 3, "periodic")
 
         def forward(key, x, case=case, sizes=sizes):
             return jax.vmap(lambda u: case.apply(case.build(pdequinox, sizes, key=key), u))(x)
