@@ -165,7 +165,7 @@ def test_a_network_is_its_layers_in_turn(float64):
         boundary_mode="neumann", activation=jnp.tanh,
     )  # fmt: skip
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 9)))
-    v = network.lifting(jnp.concatenate([x, jnp.linspace(0, 1, 9)[None]]))
+    v = network.lifting.network(jnp.concatenate([x, jnp.linspace(0, 1, 9)[None]]))
     for layer, activation in zip(network.blocks, (jnp.tanh, lambda v: v), strict=True):
         v = activation(
             layer.spectral_conv(v) + layer.differential_conv(v) + layer.integral_conv(v) + layer.by_pass_conv(v)

@@ -112,7 +112,7 @@ def test_a_network_is_its_layers_in_turn(float64):
         boundary_mode=(("neumann", "dirichlet"),), activation=jnp.tanh,
     )  # fmt: skip
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 9)))
-    v = network.lifting(jnp.concatenate([x, jnp.arange(9)[None] / 9]))
+    v = network.lifting.network(jnp.concatenate([x, jnp.arange(9)[None] / 9]))
     for layer, activation in zip(network.blocks, (jnp.tanh, lambda v: v), strict=True):
         v = activation(layer.conv(v) + layer.by_pass_conv(v))
     np.testing.assert_allclose(jit(lambda f, x: f(x))(network, x), network.projection(v), atol=1e-12)

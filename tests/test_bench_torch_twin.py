@@ -153,8 +153,18 @@ class Doubled(blocks.LinearConvBlock):
             r"got ConstantEmbeddingMetadataNetwork. Replace it",
         ),
         (lambda: Doubled(1, 1, 1, boundary_mode="periodic", key=KEY), r"got Doubled"),
+        (lambda: ZOO["AttentionUNet"](1, 2, 3, key=KEY), r"got AttentionGate"),
+        (lambda: conv.SpectralConv(1, 2, 3, 2, use_bias=True, key=KEY), r"dense spectral weights without bias"),
+        (lambda: conv.SpectralConv(1, 2, 2, 2, separable=True, key=KEY), r"dense spectral weights without bias"),
     ],
 )
 def test_what_torch_does_not_have_is_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         torch_twin(make())
+
+
+def test_kernels_centred_in_cells_and_their_twins_agree():
+    options = {"stride": 2, "output_padding": 1, "alignment": "cell", "key": KEY}
+    for kernel_size, mode in ((2, "dirichlet"), (4, "dirichlet"), (4, "periodic"), (6, "neumann")):
+        layer = conv.PhysicsConvTranspose(1, 2, 3, kernel_size, boundary_mode=mode, **options)
+        assert_twins(layer, random_input(1))

@@ -40,7 +40,7 @@ def test_the_nine_blocks_of_0_1_and_their_factories_exist():
     assert {name.removesuffix("Block") for name in NAMES} >= expected
     factories = {f"{name}Factory" for name in NAMES}
     others = {"AttentionGate", "BandLimitedActivation", "Block", "BlockFactory", "as_activation", "factory_of"}
-    others |= {"make_norm", "make_skip", "pointwise_factories"}
+    others |= {"make_norm", "make_skip", "pointwise_factories", "without_activation"}
     assert set(blocks.__all__) == {*NAMES, *factories, *others}
 
 

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from .._checks import check_integer, check_shape
-from ..blocks import ChannelMLPBlock, LocalSpectralBlock
-from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
-from ..compose import num_position_channels, position_channels
-from ..conv import ReceptiveField
+from .._checks import check_integer
+from ..blocks import ChannelMLPBlockFactory, LocalSpectralBlockFactory, without_activation
+from ..boundary import BoundaryMode
+from ..compose import NeuralOperator
 
 
-class LocalNO(eqx.Module):
+class LocalNO(NeuralOperator):
     r"""A Fourier neural operator whose layers also have a differential and a local integral map.
 
     Truncated spectra are smooth and global. Next to them stand kernels of few points, which resolve what is sharp, and
@@ -30,14 +26,6 @@ class LocalNO(eqx.Module):
         there), in every dimension and boundary mode; the spectral weights start as in
         [`pdequinox.conv.SpectralConv`][].
     """
-
-    lifting: ChannelMLPBlock
-    blocks: tuple[LocalSpectralBlock, ...]
-    projection: ChannelMLPBlock
-    num_spatial_dims: int = eqx.field(static=True)
-    in_channels: int = eqx.field(static=True)
-    position_embedding: str | None = eqx.field(static=True)
-    boundary_mode: tuple[AxisMode, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -80,67 +68,28 @@ class LocalNO(eqx.Module):
         **Raises:** `ValueError` if `num_layers` is not a positive integer, for another embedding, and what the layers
         raise.
         """
-        self.num_spatial_dims = check_integer("num_spatial_dims", num_spatial_dims)
-        self.in_channels = check_integer("in_channels", in_channels)
-        self.boundary_mode = normalize_boundary_mode(boundary_mode, num_spatial_dims)
-        self.position_embedding = position_embedding
-        num_more = 0 if position_embedding is None else num_position_channels(num_spatial_dims, position_embedding)
-        check_integer("num_layers", num_layers)
-        lifting_key, projection_key, *keys = jr.split(key, num_layers + 2)
-
-        def perceptron(c_in: int, c_out: int, key: PRNGKeyArray) -> ChannelMLPBlock:
-            return ChannelMLPBlock(
-                num_spatial_dims,
-                c_in,
-                c_out,
-                hidden_channels=2 * hidden_channels,
-                activation=activation,
-                boundary_mode=boundary_mode,
-                key=key,
-            )
-
-        self.lifting = perceptron(in_channels + num_more, hidden_channels, lifting_key)
-        self.blocks = tuple(
-            LocalSpectralBlock(
-                num_spatial_dims,
-                hidden_channels,
-                hidden_channels,
-                num_modes=num_modes,
-                parity=parity,
-                use_differential=use_differential,
-                kernel_size=kernel_size,
-                groups=1 if mix_derivatives else hidden_channels,
-                num_reference_points=num_reference_points,
-                use_integral=use_integral,
-                radius=radius,
-                num_rings=num_rings,
-                activation=activation if layer < num_layers else eqx.nn.Identity(),
-                boundary_mode=boundary_mode,
-                key=k,
-            )
-            for layer, k in enumerate(keys, start=1)
+        block_factory = LocalSpectralBlockFactory(
+            num_modes=num_modes,
+            parity=parity,
+            use_differential=use_differential,
+            kernel_size=kernel_size,
+            groups=1 if mix_derivatives else hidden_channels,
+            num_reference_points=num_reference_points,
+            use_integral=use_integral,
+            radius=radius,
+            num_rings=num_rings,
         )
-        self.projection = perceptron(hidden_channels, out_channels, projection_key)
-
-    def __call__(self, x: Array) -> Array:
-        """**Arguments:**
-
-        - `x`: An array of shape `(in_channels, *spatial)`; a batch needs `jax.vmap`.
-
-        **Returns:** An array of shape `(out_channels, *spatial)`.
-
-        **Raises:** `ValueError` for another shape or dtype.
-        """
-        x = check_shape(x, self.in_channels, self.num_spatial_dims)
-        if self.position_embedding is not None:
-            position = position_channels(x.shape[1:], self.boundary_mode, self.position_embedding)
-            x = jnp.concatenate([x, jnp.asarray(position, x.dtype)])
-        x = self.lifting(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.projection(x)
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        """Infinite: every mode is global."""
-        return self.blocks[0].receptive_field
+        perceptron_factory = ChannelMLPBlockFactory(hidden_channels=2 * hidden_channels)
+        super().__init__(
+            num_spatial_dims,
+            in_channels,
+            out_channels,
+            channels=(hidden_channels,) * (check_integer("num_layers", num_layers) + 1),
+            block_factories=[*[block_factory] * (num_layers - 1), without_activation(block_factory)],
+            position_embedding=position_embedding,
+            lifting_factory=perceptron_factory,
+            projection_factory=perceptron_factory,
+            activation=activation,
+            boundary_mode=boundary_mode,
+            key=key,
+        )

@@ -161,6 +161,8 @@ def _spectral_conv(layer: conv.SpectralConv) -> Any:
     torch, num_dims = import_torch(), layer.num_spatial_dims
     if layer.boundary_mode != ("periodic",) * num_dims:
         raise ValueError(f"`boundary_mode` must be periodic for torch's FFT, got {layer.boundary_mode}. Change it.")
+    if layer.bias is not None or layer.separable or layer.factorization is not None:
+        raise ValueError("`module` must have dense spectral weights without bias for torch, got others. Change them.")
     axes, letters = tuple(range(2, 2 + num_dims)), "xyz"[:num_dims]
     # The sign of the first axis varies fastest among the corners; the last axis has no sign.
     corners = [(*signs[::-1], 0) for signs in itertools.product((+1, -1), repeat=num_dims - 1)]
@@ -200,9 +202,10 @@ def _hierarchical(self, x):
     for down, arc in zip(self.down_sampling_blocks, self.left_arc_blocks, strict=True):
         skips.append(x)
         x = _apply(x, down, *arc)
-    for up, arc in reversed(list(zip(self.up_sampling_blocks, self.right_arc_blocks, strict=True))):
-        skip = skips.pop()
-        x = _apply(import_torch().cat([skip, up(x, skip.shape[2:])], dim=1), *arc)
+    for level in reversed(range(len(skips))):
+        x = self.up_sampling_blocks[level](x, skips[level].shape[2:])
+        skip = self.skip_blocks[level](skips[level], x) if len(self.skip_blocks) else skips[level]
+        x = _apply(import_torch().cat([skip, x], dim=1), *self.right_arc_blocks[level])
     return self.projection(x)
 
 
@@ -243,7 +246,9 @@ _FORWARDS = {
         )
         + _apply(x, self.bypass_norm, self.bypass_conv)
     ),
-    blocks.ClassicSpectralBlock: lambda self, x: self.activation(self.spectral_conv(x) + self.by_pass_conv(x)),
+    blocks.ClassicSpectralBlock: lambda self, x: self.activation(
+        self.spectral_conv(x) + self.by_pass_conv(x) + (0 if self.branch is None else self.branch(x))
+    ),
     compose.Sequential: lambda self, x: _apply(x, self.lifting, *self.blocks, self.projection),
     compose.Hierarchical: _hierarchical,
     arch.ConvNet: _layers_in_a_line,

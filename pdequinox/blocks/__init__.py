@@ -1,6 +1,6 @@
 """Blocks: a few layers with a common signature, and the factories that bind their options."""
 
-from ._activation import as_activation
+from ._activation import as_activation, without_activation
 from ._afno_block import AFNOBlock, AFNOBlockFactory
 from ._attention_gate import AttentionGate
 from ._band_limited_activation import BandLimitedActivation
@@ -95,4 +95,5 @@ __all__ = [
     "make_norm",
     "make_skip",
     "pointwise_factories",
+    "without_activation",
 ]

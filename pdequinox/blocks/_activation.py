@@ -25,3 +25,13 @@ def as_activation(activation: Any) -> Callable:
     leaves = jax.tree.leaves(activation)
     has_parameters = any(map(eqx.is_array_like, leaves))
     return activation if has_parameters or not leaves else PlainFunction(activation)
+
+
+def without_activation(factory: Callable) -> Callable:
+    """A factory of the same blocks, with the identity for an activation: for the last one of some networks."""
+
+    def linear(*sizes: int, activation: Callable, **shared: Any) -> Any:
+        del activation
+        return factory(*sizes, activation=eqx.nn.Identity(), **shared)
+
+    return linear
