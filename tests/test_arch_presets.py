@@ -61,3 +61,22 @@ def test_an_unknown_preset_is_refused_with_those_that_there_are():
         arch.presets["pdebench/UNet4d"]
     with pytest.raises(KeyError, match="Choose one of apebench, fno_paper, "):
         arch.presets["Unetmod-64"]
+
+
+def test_the_ends_of_a_dilated_network_are_pointwise_layers_or_convolutions():
+    with pytest.raises(
+        ValueError, match=r"`num_pointwise_layers` must be 1 where `end_kernel_size` is given \(3\), got 2"
+    ):
+        arch.DilatedResNet(1, 2, 3, num_pointwise_layers=2, end_kernel_size=3, key=KEY)
+
+
+@pytest.mark.parametrize("attention", ["full", True])
+def test_attention_is_one_of_those_that_there_are(attention):
+    with pytest.raises(ValueError, match=r"`attention` must be one of None, 'standard', 'pdearena', got"):
+        arch.PDEArenaUNet(1, 2, 3, hidden_channels=8, attention=attention, key=KEY)
+
+
+def test_there_are_as_many_grids_as_fourier_levels():
+    with pytest.raises(ValueError, match=r"`num_fourier_levels` must be at most `num_levels` \+ 1 \(2\), got 3"):
+        options = {"num_levels": 1, "channel_multipliers": (2,), "num_fourier_levels": 3}
+        arch.FourierUNet(1, 2, 3, hidden_channels=8, **options, key=KEY)

@@ -23,7 +23,7 @@ import optax
 from pdequinox import arch, count_parameters, sample_data, train
 
 NUM_PARAMETERS = 30_000
-NUM_STEPS = 1_000
+NUM_STEPS = 500
 SEEDS = (0, 1)
 # What is not the default, to fit the size; the width is found.
 OPTIONS = {
@@ -44,20 +44,25 @@ OPTIONS = {
     "UNO": {"lifting_channels": 32, "projection_channels": 32},
     "WNO": {"num_levels": 2, "projection_channels": 32},
 }
+# Other initial values of the spectral weights.
+VARIANTS = {
+    'ClassicFNO, init="neuraloperator"': ("ClassicFNO", {"init": "neuraloperator"}),
+    'FNO, init="normal"': ("FNO", {"init": "normal"}),
+}
 
 
-def sized(name: str, num_points: int, boundary_mode: str):
+def sized(name: str, num_points: int, boundary_mode: str, **more):
     """The network of this name whose width brings it nearest to the number of parameters."""
     build = getattr(arch, name)
     known = inspect.signature(build).parameters
-    options = {**OPTIONS.get(name, {}), "boundary_mode": boundary_mode}
+    options = {**OPTIONS.get(name, {}), **more, "boundary_mode": boundary_mode}
     if "num_points" in known:
         options["num_points"] = num_points
     width = "width_size" if "width_size" in known else "hidden_channels"
     best = None
     for value in (*range(2, 32, 2), *range(32, 129, 4)):
-        more = {"block_channels": (value // 2, value, value, value, value // 2)} if name == "UNO" else {}
-        make = partial(build, 1, 1, 1, **{width: value}, **options, **more)
+        blocks = {"block_channels": (value // 2, value, value, value, value // 2)} if name == "UNO" else {}
+        make = partial(build, 1, 1, 1, **{width: value}, **options, **blocks)
         try:
             count = count_parameters(eqx.filter_eval_shape(make, key=jr.key(0)))
         except ValueError:
@@ -97,13 +102,14 @@ def error(make, x, y, seed: int) -> float:
 def main(names) -> None:
     data = {"dirichlet": poisson(jr.key(0)), "periodic": transport(jr.key(1))}
     print("| network | parameters | Poisson | transport |\n|---|---:|---:|---:|")
-    for name in names or arch.__all__:
+    for label in names or (*arch.__all__, *VARIANTS):
+        name, more = VARIANTS.get(label, (label, {}))
         cells = []
         for mode, (x, y) in data.items():
-            count, make = sized(name, x.shape[-1], mode)
+            count, make = sized(name, x.shape[-1], mode, **more)
             errors = [error(make, x, y, seed) for seed in SEEDS]
             cells.append(f"{np.mean(errors):.3f} ± {np.ptp(errors) / 2:.3f}")
-        print(f"| `{name}` | {count:,} | {' | '.join(cells)} |", flush=True)
+        print(f"| `{label}` | {count:,} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 from jaxtyping import PRNGKeyArray
 
-from ..blocks import DilatedResBlockFactory, pointwise_factories
+from ..blocks import DilatedResBlockFactory, LinearConvBlockFactory, pointwise_factories
 from ..boundary import BoundaryMode
 from ..compose import Sequential
 
@@ -31,6 +31,7 @@ class DilatedResNet(Sequential):
         use_norm: bool = True,
         num_groups: int = 1,
         num_pointwise_layers: int = 1,
+        end_kernel_size: int | Sequence[int] | None = None,
         activation: Callable = jax.nn.relu,
         boundary_mode: BoundaryMode = "periodic",
         key: PRNGKeyArray,
@@ -46,9 +47,19 @@ class DilatedResNet(Sequential):
         - `num_groups`: The number of groups of each norm; divides `hidden_channels`.
         - `num_pointwise_layers`: The number of pointwise linear maps of the lifting, and of the projection, with an
             activation between each two and after the lifting; PDEArena has 2.
+        - `end_kernel_size`: The number of taps of a convolution in place of either pointwise map; The Well has 3.
         - `activation`: A function of one array, or a module with parameters.
+
+        **Raises:** `ValueError` if both pointwise layers and an end kernel are asked for, and what the blocks raise.
         """
         lifting_factory, projection_factory = pointwise_factories(num_pointwise_layers)
+        if end_kernel_size is not None:
+            if num_pointwise_layers != 1:
+                raise ValueError(
+                    f"`num_pointwise_layers` must be 1 where `end_kernel_size` is given ({end_kernel_size}), got "
+                    f"{num_pointwise_layers}. Give one of the two."
+                )
+            lifting_factory = projection_factory = LinearConvBlockFactory(end_kernel_size)
         super().__init__(
             num_spatial_dims,
             in_channels,

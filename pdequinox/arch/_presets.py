@@ -219,6 +219,18 @@ def _the_well() -> Mapping[str, Preset]:
     setting = (2, 44, 11)
     return {
         "UNetClassic-48": Preset(UNet2015, {"hidden_channels": 48, "activation": jnp.tanh}, setting, 17_479_595),
+        "DilatedResNet-48": Preset(
+            DilatedResNet,
+            {
+                "hidden_channels": 48,
+                "num_blocks": 4,
+                "end_kernel_size": 3,
+                "use_norm": False,
+                "activation": _gelu,
+            },
+            setting,
+            605_771,
+        ),
         "UNetConvNext-42": Preset(ConvNeXtUNet, {"hidden_channels": 42, "activation": _gelu}, setting, 18_588_581),
         "FNO-128": Preset(FNO, options, setting, 19_088_011),
         "TFNO-128": Preset(TFNO, options, setting, 2_175_323),
