@@ -1,6 +1,7 @@
 """The U-F*Net: a modern U-Net with Fourier layers on its finest grids (Gupta and Brandstetter, 2023)."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -37,7 +38,7 @@ class FourierUNet(PDEArenaUNet):
         use_norm: bool = True,
         num_groups: int = 1,
         num_final_groups: int = 8,
-        attention: str | None = None,
+        attention: Any = None,
         parity: str = "mixed",
         init: str = "normal",
         activation: Callable = jax.nn.gelu,

@@ -1,6 +1,7 @@
 """The modern U-Net of PDEArena, to the parameter (Gupta and Brandstetter, 2023)."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -48,7 +49,7 @@ class PDEArenaUNet(MultiSkipHierarchical):
         use_norm: bool = True,
         num_groups: int = 1,
         num_final_groups: int = 8,
-        attention: str | None = None,
+        attention: Any = None,
         left_arc_factory: Callable | Sequence[Callable] | None = None,
         activation: Callable = jax.nn.gelu,
         boundary_mode: BoundaryMode = "periodic",
