@@ -18,6 +18,13 @@ def test_a_preset_has_as_many_parameters_as_were_published(name):
     assert pdequinox.count_parameters(network) == preset.parameters
 
 
+@pytest.mark.parametrize("num_spatial_dims", [1, 2, 3])
+def test_every_preset_can_be_built_in_every_dimension(num_spatial_dims):
+    for preset in arch.presets.values():
+        network = eqx.filter_eval_shape(preset, num_spatial_dims, 2, 3, boundary_mode="neumann", key=KEY)
+        assert len(network.receptive_field) == num_spatial_dims
+
+
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
@@ -78,3 +85,8 @@ def test_there_are_as_many_grids_as_fourier_levels():
     with pytest.raises(ValueError, match=r"`num_fourier_levels` must be at most `num_levels` \+ 1 \(2\), got 3"):
         options = {"num_levels": 1, "channel_multipliers": (2,), "num_fourier_levels": 3}
         arch.FourierUNet(1, 2, 3, hidden_channels=8, **options, key=KEY)
+
+
+def test_final_groups_divide_the_channels():
+    with pytest.raises(ValueError, match=r"`num_final_groups` must divide `hidden_channels` \(12\), got 8"):
+        arch.PDEArenaUNet(1, 2, 3, hidden_channels=12, key=KEY)

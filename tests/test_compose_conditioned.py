@@ -126,8 +126,8 @@ def test_what_cannot_be_conditioned_is_refused():
         ValueError, match="`method` must be one of 'adaptive_norm', 'film', 'added_embedding', got 'ada'"
     ):
         conditioned(plain, method="ada", key=KEY)
-    for scales in (0.0, (1.0, 2.0, 3.0)):
-        with pytest.raises(ValueError, match=r"`scales` must be one number other than zero, or one per scalar \(2\)"):
+    for scales in (0.0, float("nan"), (1.0, 2.0, 3.0)):
+        with pytest.raises(ValueError, match=r"one finite number other than zero, or one per scalar \(2\)"):
             conditioned(plain, 2, method="film", scales=scales, key=KEY)
     wrapped = conditioned(plain, 2, method="film", key=KEY)
     for scalars in (1.0, jnp.ones(3), jnp.ones((5, 2))):

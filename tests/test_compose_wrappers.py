@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import pdequinox
 from filled import KEY, apply, filled, jit
 from pdequinox import boundary
 from pdequinox.compose import (
@@ -15,12 +16,15 @@ from pdequinox.compose import (
     PositionEmbedding,
     Rematerialized,
     ResidualPrediction,
+    conditioned,
     num_position_channels,
     position_channels,
 )
 from pdequinox.train import rollout
 from references import MODES
 from zoo import ZOO
+
+WITHOUT_BLOCKS = {"ConvNet", "MLP"}
 
 
 def varied(*shape):
@@ -128,11 +132,13 @@ def test_blocks_that_are_recomputed_keep_nothing_but_their_input():
     assert whole < blocks < plain / 2
 
 
-@pytest.mark.parametrize("name", ZOO)
-def test_every_network_of_the_zoo_computes_in_a_shorter_format_and_can_be_recomputed(name):
-    network = eqx.filter_eval_shape(ZOO[name], 2, 2, 3, boundary_mode="dirichlet", key=KEY)
-    x = jax.ShapeDtypeStruct((2, 8, 8), jnp.float32)
-    wrapper = Rematerialized(MixedPrecision(network), "network")
+@pytest.mark.parametrize(
+    ("name", "remat"), [(n, r) for n in ZOO for r in ("blocks", "network") if r == "network" or n not in WITHOUT_BLOCKS]
+)
+def test_every_network_of_the_zoo_computes_in_a_shorter_format_and_can_be_recomputed(name, remat):
+    network = eqx.filter_eval_shape(ZOO[name], 1, 2, 3, boundary_mode="dirichlet", key=KEY)
+    x = jax.ShapeDtypeStruct((2, 8), jnp.float32)
+    wrapper = Rematerialized(MixedPrecision(network), remat)
     with jax.numpy_dtype_promotion("strict"):
         value, gradient = jax.eval_shape(jax.value_and_grad(lambda network, x: jnp.mean(network(x) ** 2)), wrapper, x)
     assert value.dtype == jnp.float32
@@ -152,8 +158,36 @@ def test_wrong_parts_and_formats_are_refused():
     with pytest.raises(ValueError, match="`remat` must be one of 'blocks', 'network', got 'layers'"):
         Rematerialized(jnp.sin, "layers")
     with pytest.raises(
-        ValueError, match=r"`remat` must be 'network' for a network without blocks .* got 'blocks' for MLP"
+        ValueError, match=r"`remat` must be 'network' for a network without blocks, got 'blocks' for MLP"
     ):
         Rematerialized(filled(ZOO["MLP"], 1, 2, 3))
-    with pytest.raises(ValueError, match=r"`compute_dtype` must be a real floating type, got int8"):
+    with pytest.raises(ValueError, match=r"`compute_dtype` must be a real floating type, got 'int8'"):
         MixedPrecision(jnp.sin, "int8")
+    for wrong in (None, "bf16"):
+        with pytest.raises(ValueError, match=rf"`compute_dtype` must be a real floating type, got {wrong!r}"):
+            MixedPrecision(jnp.sin, wrong)
+    with pytest.raises(ValueError, match="`x` must hold floating-point numbers, got int32"):
+        MixedPrecision(jnp.sin)(jnp.arange(3))
+
+
+def test_any_function_can_be_recomputed():
+    x = jnp.asarray(varied(8), jnp.float32)
+    for network in (eqx.nn.MLP(8, 8, 8, 1, key=KEY), lambda x: 2 * x):
+        np.testing.assert_allclose(Rematerialized(network, "network")(x), network(x), rtol=1e-6)
+
+
+def test_scalars_keep_their_precision_beside_a_shorter_format():
+    network = filled(ZOO["ModernResNet"], 1, 2, 3, activation=jnp.tanh)
+    wrapped = conditioned(network, scales=1.0, key=KEY)
+    wrapped = eqx.tree_at(lambda n: n.head.weight, wrapped, 0.1 + 0 * wrapped.head.weight)
+    x = jnp.asarray(varied(2, 8), jnp.float32)
+    first, second = (MixedPrecision(wrapped)(x, s) for s in (5.0, 5.01))
+    assert np.any(first != second)
+
+
+def test_wrappers_take_networks_of_other_dtypes():
+    network = pdequinox.cast(filled(ZOO["ModernResNet"], 1, 2, 3), jnp.bfloat16)
+    x = jnp.asarray(varied(2, 8), jnp.bfloat16)
+    for method in ("adaptive_norm", "film", "added_embedding"):
+        y = OutputScaling(conditioned(network, method=method, key=KEY), 3)(x, 0.3)
+        assert y.dtype == jnp.bfloat16 and np.array_equal(y, network(x))

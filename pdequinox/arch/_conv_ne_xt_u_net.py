@@ -162,7 +162,7 @@ class ConvNeXtUNet(eqx.Module):
         return sum_receptive_fields((layer.receptive_field for layer in layers), scales)
 
 
-def _in_line(blocks: tuple[ConvNeXtBlock, ...], x: Array) -> Array:
+def _in_line(blocks: tuple[Callable, ...], x: Array) -> Array:
     for block in blocks:
         x = block(x)
     return x

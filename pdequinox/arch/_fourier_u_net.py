@@ -59,7 +59,7 @@ class FourierUNet(PDEArenaUNet):
                 f"`num_fourier_levels` must be at most `num_levels` + 1 ({num_levels + 1}), got {num_fourier_levels}. "
                 "Lower it, or add levels."
             )
-        num_modes = per_axis("num_modes", num_modes, num_spatial_dims)
+        num_modes = per_axis("num_modes", num_modes, check_integer("num_spatial_dims", num_spatial_dims))
         convolutional = ModernResBlockFactory(
             kernel_size, use_norm=use_norm, num_groups=num_groups, use_bypass_norm=False, use_bypass_bias=True
         )

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
+from .._checks import check_integer
 from ..blocks import (
     LinearConvBlockFactory,
     ModernResBlockFactory,
@@ -81,6 +82,11 @@ class PDEArenaUNet(MultiSkipHierarchical):
         if attention not in ATTENTIONS:
             raise ValueError(
                 f"`attention` must be one of {', '.join(map(repr, ATTENTIONS))}, got {attention!r}. Check the spelling."
+            )
+        if use_norm and hidden_channels % check_integer("num_final_groups", num_final_groups):
+            raise ValueError(
+                f"`num_final_groups` must divide `hidden_channels` ({hidden_channels}), got {num_final_groups}. Change "
+                "one of the two."
             )
         super().__init__(
             num_spatial_dims,

@@ -36,11 +36,23 @@ from ._wno import WNO
 
 
 @dataclasses.dataclass(frozen=True)
+class _PerAxis:
+    """A number for the last axis, and one for all others."""
+
+    others: int
+    last: int
+
+    def __call__(self, num_spatial_dims: int) -> tuple[int, ...]:
+        return (self.others,) * (num_spatial_dims - 1) + (self.last,)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Preset:
-    """An architecture with the options of a published network.
+    """An architecture with the options of a published network: its layers and parameters.
 
     Call it as an architecture: `preset(num_spatial_dims, in_channels, out_channels, *, <options>, boundary_mode, key)`.
-    Options that you give replace those of the preset.
+    Options that you give replace those of the preset. The boundary mode is yours: PDEArena, PDEBench and The Well pad
+    with zeros, which is `"dirichlet"`; the paddings by some points around their domains are left out.
     """
 
     architecture: Callable[..., eqx.Module]
@@ -54,7 +66,8 @@ class Preset:
         self, num_spatial_dims: int, in_channels: int, out_channels: int, *, key: PRNGKeyArray, **options: Any
     ) -> eqx.Module:
         """Build the network, in any dimension and for any number of channels."""
-        return self.architecture(num_spatial_dims, in_channels, out_channels, **{**self.options, **options}, key=key)
+        mine = {name: v(num_spatial_dims) if isinstance(v, _PerAxis) else v for name, v in self.options.items()}
+        return self.architecture(num_spatial_dims, in_channels, out_channels, **{**mine, **options}, key=key)
 
 
 class _Presets(dict[str, Preset]):
@@ -201,7 +214,7 @@ def _pde_bench() -> Mapping[str, Preset]:
 def _neuraloperator() -> Mapping[str, Preset]:
     """neuraloperator 2.0 (Kossaifi et al., 2024, arXiv:2412.10354); 16 modes there are 8 of each sign here."""
     options = {"hidden_channels": 64, "activation": _gelu}
-    planar = {**options, "num_modes": (8, 9)}
+    planar = {**options, "num_modes": _PerAxis(8, 9)}
     return {
         "FNO-16": Preset(FNO, {**options, "num_modes": 9}, (1, 1, 1), 345_665),
         "FNO-16x16": Preset(FNO, planar, (2, 1, 1), 4_769_473),
@@ -215,7 +228,7 @@ def _the_well() -> Mapping[str, Preset]:
 
     Its FNO and TFNO as neuraloperator 2.0 builds them.
     """
-    options = {"hidden_channels": 128, "num_modes": (8, 9), "activation": _gelu}
+    options = {"hidden_channels": 128, "num_modes": _PerAxis(8, 9), "activation": _gelu}
     setting = (2, 44, 11)
     return {
         "UNetClassic-48": Preset(UNet2015, {"hidden_channels": 48, "activation": jnp.tanh}, setting, 17_479_595),

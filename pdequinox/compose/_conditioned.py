@@ -38,12 +38,14 @@ class Conditioned(eqx.Module):
 
         **Raises:** `ValueError` for another number of scalars.
         """
-        values = jnp.asarray(scalars, self.head.weight.dtype)
+        dtype = self.head.weight.dtype
+        # A short format would not tell neighbouring values apart.
+        values = jnp.asarray(scalars, jnp.promote_types(dtype, jnp.float32))
         if values.size != len(self.scales) or values.ndim > 1:
             raise ValueError(
                 f"`scalars` must have the shape ({len(self.scales)},), got {values.shape}. Use `jax.vmap` for a batch."
             )
-        changes = self.head(self.embedding(self._features(values.reshape(-1))))
+        changes = self.head(self.embedding(self._features(values.reshape(-1)).astype(dtype)))
         is_changed = partial(_is_changed, method=self.method)
         leaves, structure = jax.tree.flatten(self.network, is_leaf=is_changed)
         for i, layer in enumerate(leaves):
@@ -91,7 +93,7 @@ def _num_changes(layer: Any, method: str) -> int:
 
 
 def _changed(layer: Any, change: Float[Array, " n"], method: str) -> Any:
-    shape = layer.bias.shape
+    shape, change = layer.bias.shape, change.astype(layer.weight.dtype)
     if method == "added_embedding":
         return eqx.tree_at(lambda layer: layer.bias, layer, layer.bias + change.reshape(shape))
     scale, shift = jnp.split(change, 2)
@@ -125,7 +127,8 @@ def conditioned(
 
     The linear map starts at zero: a conditioned network starts as the network, whose leaves are all kept as they are.
     A layer is found by its form (a `weight` whose first axis is that of its `bias`): those of this package, Equinox's,
-    your own.
+    your own; it must be called, and not its weights be used by its owner. Of an ensemble, condition the members before
+    they are combined.
 
     **Arguments:**
 
@@ -154,9 +157,9 @@ def conditioned(
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(map(repr, METHODS))}, got {method!r}. Choose one.")
     sizes = np.full(num_scalars, scales, float) if np.ndim(scales) == 0 else np.asarray(scales, float)
-    if sizes.shape != (num_scalars,) or not np.all(sizes):
+    if sizes.shape != (num_scalars,) or not np.all(np.isfinite(sizes) & (sizes != 0)):
         raise ValueError(
-            f"`scales` must be one number other than zero, or one per scalar ({num_scalars}), got {scales!r}. "
+            f"`scales` must be one finite number other than zero, or one per scalar ({num_scalars}), got {scales!r}. "
             "Give the typical size of each."
         )
     is_changed = partial(_is_changed, method=method)

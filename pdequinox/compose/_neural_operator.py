@@ -96,8 +96,10 @@ class NeuralOperator(eqx.Module):
         self.domain_padding = numbers_per_axis(
             "domain_padding", 0 if domain_padding is None else domain_padding, num_spatial_dims
         )
-        if min(self.domain_padding) < 0:
-            raise ValueError(f"`domain_padding` must not be negative, got {domain_padding!r}. Give a fraction.")
+        if min(self.domain_padding) < 0 or max(self.domain_padding) > 1:
+            raise ValueError(
+                f"`domain_padding` must be between 0 and 1, got {domain_padding!r}. Give a fraction of the points."
+            )
         if padding_side not in SIDES:
             raise ValueError(
                 f"`padding_side` must be one of {', '.join(map(repr, SIDES))}, got {padding_side!r}. Fix the name."

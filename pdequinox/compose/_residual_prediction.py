@@ -14,7 +14,8 @@ class ResidualPrediction(eqx.Module):
     r"""A network that predicts the change of the state: $y = u + f(x)$.
 
     $u$ are the last channels of the input, as many as the network returns: the newest state, where there are several
-    ([`pdequinox.compose.History`][]).
+    ([`pdequinox.compose.History`][]). What puts other channels behind the state goes inside:
+    `ResidualPrediction(PositionEmbedding(...))`.
     """
 
     network: Callable[..., Array]
@@ -77,4 +78,5 @@ class OutputScaling(eqx.Module):
 
         **Raises:** `ValueError` if the network returns another number of channels.
         """
-        return self.scale(self.network(x, *args, **kwargs))
+        y = self.network(x, *args, **kwargs)
+        return self.scale(y.astype(self.scale.weight.dtype)).astype(y.dtype)

@@ -146,5 +146,5 @@ class PatchConvTranspose(AbstractConv):
 
     @property
     def receptive_field(self) -> ReceptiveField:
-        """Nothing but the patch itself, whose points it counts to both sides."""
-        return tuple((float(p - 1), float(p - 1)) for p in self.stride)
+        """The rest of the patch to the left, per axis, in points of the finer grid."""
+        return tuple((float(p - 1), 0.0) for p in self.stride)
