@@ -14,8 +14,7 @@ from pdequinox.compose import MixedPrecision, Rematerialized
 NETWORKS = {
     "ClassicResNet": {},
     "ModernUNet": {"num_levels": 3},
-    "FNO": {"hidden_channels": 32},
-    "AViT": {"hidden_channels": 96, "num_blocks": 8, "patch_sizes": (4,)},
+    "UNO": {"hidden_channels": 32, "block_channels": (16, 32, 32, 32, 16), "init": "neuraloperator"},
 }
 WRAPPERS = {
     "plain": lambda network: network,
@@ -23,7 +22,7 @@ WRAPPERS = {
     "network recomputed": lambda network: Rematerialized(network, "network"),
     "bfloat16": MixedPrecision,
 }
-NUM_POINTS, BATCH, NUM_STEPS = 64, 8, 8
+NUM_POINTS, BATCH, NUM_STEPS = 64, 4, 8
 
 
 def one_step(network, x):
