@@ -147,7 +147,7 @@ def test_a_skip_that_cannot_change_the_channels_is_linear():
         ({"num_blocks": 0}, "`num_blocks` must be an integer of at least 1, got 0"),
         ({"hidden_channels": 0}, "`hidden_channels` must be an integer of at least 1, got 0"),
         ({"position_embedding": "rotary"}, "`embedding` must be one of 'grid', 'sinusoidal', got 'rotary'"),
-        ({"domain_padding": -0.1}, r"`domain_padding` must not be negative, got -0\.1"),
+        ({"domain_padding": -0.1}, r"`domain_padding` must be between 0 and 1, got -0\.1"),
         ({"domain_padding": (0.1,)}, r"`domain_padding` must be one finite number or one per axis \(2\)"),
         ({"padding_side": "left"}, "`padding_side` must be one of 'both', 'end', got 'left'"),
         ({"factorization": "svd"}, "`factorization` must be one of None, 'tucker', 'cp', 'tt', got 'svd'"),
