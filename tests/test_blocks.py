@@ -213,6 +213,12 @@ def test_a_dilated_block_needs_a_rate():
         blocks.DilatedResBlock(1, 2, 3, dilation_rates=(), boundary_mode="periodic", key=KEY)
 
 
+@pytest.mark.parametrize("use_norm", [True, False])
+def test_an_unknown_norm_is_refused_whether_it_is_used_or_not(use_norm):
+    with pytest.raises(ValueError, match=r"`norm` must be one of 'group', .*, None, got 'batch'"):
+        blocks.ClassicDoubleConvBlock(1, 2, 3, norm="batch", use_norm=use_norm, boundary_mode="periodic", key=KEY)
+
+
 def test_norm_groups_divide_the_channels():
     with pytest.raises(ValueError, match=r"`groups` must divide the number of channels \(5\), got 2"):
         blocks.ClassicResBlock(1, 4, 5, use_norm=True, num_groups=2, boundary_mode="periodic", key=KEY)

@@ -2,14 +2,14 @@
 
 from jaxtyping import Array
 
-from ..conv import PhysicsConv, PointwiseLinearConv, ReceptiveField
+from ..conv import PatchConv, PatchConvTranspose, PhysicsConv, PointwiseLinearConv, ReceptiveField
 from ._base_block import Block
 
 
 class AbstractLinearBlock(Block):
     """One layer, and no activation."""
 
-    conv: PhysicsConv | PointwiseLinearConv
+    conv: PhysicsConv | PointwiseLinearConv | PatchConv | PatchConvTranspose
 
     def __call__(self, x: Array) -> Array:
         return self.conv(x)

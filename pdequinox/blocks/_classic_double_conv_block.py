@@ -61,7 +61,7 @@ class ClassicDoubleConvBlock(Block):
             zero_bias_init=zero_bias_init,
             boundary_mode=boundary_mode,
         )
-        make = partial(make_norm, norm if use_norm else None, num_groups=num_groups)
+        make = partial(make_norm, norm, num_groups=num_groups, use_norm=use_norm)
         key_1, key_2 = jr.split(key)
         self.conv_1 = conv(in_channels, out_channels, key=key_1)
         self.norm_1 = make(out_channels)

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ..boundary import BoundaryMode
-from ..conv import PatchConv, ReceptiveField
-from ._base_block import Block, factory_of
+from ..conv import PatchConv
+from ._abstract_linear_block import AbstractLinearBlock
+from ._base_block import factory_of
 
 
-class PatchEmbedBlock(Block):
+class PatchEmbedBlock(AbstractLinearBlock):
     """One linear map for all patches of `patch_size` points; see [`pdequinox.conv.PatchConv`][]."""
-
-    conv: PatchConv
 
     def __init__(
         self,
@@ -43,13 +42,6 @@ class PatchEmbedBlock(Block):
             boundary_mode=boundary_mode,
             key=key,
         )
-
-    def __call__(self, x: Array) -> Array:
-        return self.conv(x)
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return self.conv.receptive_field
 
 
 PatchEmbedBlockFactory = factory_of(PatchEmbedBlock)

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ..boundary import BoundaryMode
-from ..conv import PatchConvTranspose, ReceptiveField
-from ._base_block import Block, factory_of
+from ..conv import PatchConvTranspose
+from ._abstract_linear_block import AbstractLinearBlock
+from ._base_block import factory_of
 
 
-class PatchUnembedBlock(Block):
+class PatchUnembedBlock(AbstractLinearBlock):
     """One linear map from each patch to its points; see [`pdequinox.conv.PatchConvTranspose`][]."""
-
-    conv: PatchConvTranspose
 
     def __init__(
         self,
@@ -43,13 +42,6 @@ class PatchUnembedBlock(Block):
             boundary_mode=boundary_mode,
             key=key,
         )
-
-    def __call__(self, x: Array) -> Array:
-        return self.conv(x)
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        return self.conv.receptive_field
 
 
 PatchUnembedBlockFactory = factory_of(PatchUnembedBlock)
