@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdequinox.boundary import MODES, grid, normalize_boundary_mode, quadrature_weights, spacing
+from pdequinox.boundary import MODES, cells_of, grid, normalize_boundary_mode, quadrature_weights, spacing
 from references import MODES as EXPECTED_MODES
 from references import OFFSETS, PAIRS, ends
 
@@ -209,3 +209,8 @@ def test_the_weights_of_free_functions_differ_next_to_dirichlet_ends_only():
     for mode in ("periodic", "neumann", "cell-dirichlet", ("cell-neumann", "neumann")):
         weights = quadrature_weights(5, 2.0, mode)
         np.testing.assert_array_equal(quadrature_weights(5, 2.0, mode, free=True), weights)
+
+
+def test_cells_keep_the_conditions_of_the_ends():
+    assert [cells_of(mode) for mode in MODES] == ["periodic", *["cell-dirichlet", "cell-neumann"] * 2]
+    assert cells_of(("dirichlet", "cell-neumann")) == ("cell-dirichlet", "cell-neumann")

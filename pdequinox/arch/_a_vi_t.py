@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes, per_axis
 from ..blocks import SelfAttentionBlock, as_activation
-from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode, pad
+from ..boundary import AxisMode, BoundaryMode, cells_of, normalize_boundary_mode, pad
 from ..compose import num_position_channels, position_channels
 from ..conv import GroupNorm, PatchConv, PatchConvTranspose, PointwiseLinearConv, ReceptiveField
 
@@ -169,7 +169,7 @@ class AViT(eqx.Module):
             x = x + self.position_table
         if self.position_map is not None:
             # Patches are the cells of a bounded axis.
-            modes = ["periodic" if mode == "periodic" else "cell-neumann" for mode in self.boundary_mode]
+            modes = tuple(map(cells_of, self.boundary_mode))
             waves = position_channels(x.shape[1:], modes, "sinusoidal", self.num_frequencies)
             x = x + self.position_map(jnp.asarray(waves, x.dtype))
         for block in self.blocks:

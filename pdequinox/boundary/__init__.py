@@ -2,7 +2,7 @@
 
 from ._basis import Basis, SignBlock, basis, roles
 from ._grid import coarse_start, grid, quadrature_weights, spacing
-from ._modes import MODES, AxisMode, BoundaryMode, normalize_boundary_mode, vanishes_at_a_wall
+from ._modes import MODES, AxisMode, BoundaryMode, cells_of, normalize_boundary_mode, vanishes_at_a_wall
 from ._pad import extension, pad, pad_nonzero
 from ._resample import resampled_size, resampling
 
@@ -13,6 +13,7 @@ __all__ = [
     "BoundaryMode",
     "SignBlock",
     "basis",
+    "cells_of",
     "coarse_start",
     "extension",
     "grid",

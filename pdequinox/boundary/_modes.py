@@ -48,6 +48,13 @@ def vanishes_at_a_wall(mode: AxisMode) -> bool:
     return any(end.parity == -1 for end in ends_of(mode) or ())
 
 
+def cells_of(mode: AxisMode) -> AxisMode:
+    """The (normalised) mode of an axis of cells with the same conditions at its ends: of patches of points, say."""
+    if isinstance(mode, str):
+        return mode if mode == "periodic" or mode.startswith("cell-") else f"cell-{mode}"
+    return str(cells_of(mode[0])), str(cells_of(mode[1]))
+
+
 def normalize_boundary_mode(boundary_mode: Any, num_spatial_dims: int) -> tuple[AxisMode, ...]:
     """Validate a boundary mode and write it out, one entry per axis.
 

@@ -1,26 +1,22 @@
 """A learned field that is added to the input: a position embedding (Dosovitskiy et al., 2021)."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import equinox as eqx
-import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, per_axis
-from ..boundary import AxisMode, BoundaryMode, basis, normalize_boundary_mode, roles
-from ._lowering import accumulation_dtype
+from ..boundary import AxisMode, BoundaryMode, cells_of, normalize_boundary_mode, roles
 from ._receptive_field import ReceptiveField
-from ._spectral_mixer import _cells
+from ._resample import resample
 
 
 class LearnedField(eqx.Module):
     """Add a vector of learned numbers to each point: the network knows where it is.
 
-    The numbers live on one grid. On another one they are interpolated by the sines, cosines or Fourier modes that both
-    grids carry without ambiguity, of the points taken for the centres of cells.
+    The numbers live on one grid. On another one they are interpolated by [`pdequinox.conv.resample`][], their points
+    taken for the centres of cells.
 
     ??? cite "Source"
         Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021, arXiv:2010.11929. Interpolation by the boundary
@@ -69,23 +65,10 @@ class LearnedField(eqx.Module):
         """
         del key
         x = check_input(x, self.channels, len(self.boundary_mode), self.values.dtype)
-        values = self.values.astype(accumulation_dtype(x.dtype))
-        for axis, (new, mode) in enumerate(zip(x.shape[1:], self.boundary_mode, strict=True), start=1):
-            if values.shape[axis] != new:
-                matrix = jnp.asarray(_interpolation(values.shape[axis], new, _cells(mode)), values.dtype)
-                values = jnp.moveaxis(jnp.tensordot(matrix, values, (1, axis), precision="highest"), 0, axis)
-        return x + values.astype(x.dtype)
+        modes = tuple(map(cells_of, self.boundary_mode))
+        return x + resample(self.values, x.shape[1:], modes)
 
     @property
     def receptive_field(self) -> ReceptiveField:
         """Zero to both sides."""
         return ((0.0, 0.0),) * len(self.boundary_mode)
-
-
-@lru_cache(maxsize=256)
-def _interpolation(old: int, new: int, mode: AxisMode) -> np.ndarray:
-    """From the values at `old` points to those at `new` ones, by the modes below both Nyquist frequencies."""
-    fewest = min(old, new)
-    num_modes = max(1, {"periodic": (fewest + 1) // 2, "cell-neumann": fewest, "cell-dirichlet": fewest - 1}[str(mode)])
-    coarse, fine = (basis(n, num_modes, mode, "half" if mode == "periodic" else "same") for n in (old, new))
-    return new / old * np.real(fine.synthesis @ coarse.analysis)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer
-from ..boundary import AxisMode, Basis, BoundaryMode, basis, normalize_boundary_mode, roles
+from ..boundary import AxisMode, Basis, BoundaryMode, basis, cells_of, normalize_boundary_mode, roles
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
 from ._spectrum import HIGHEST, Pair, analyze, synthesize
@@ -116,7 +116,7 @@ class SpectralMixer(eqx.Module):
         axis_roles = roles(self.boundary_mode, self.num_spatial_dims, "same")
         counts = [_num_modes(n, role, self.mode_fraction) for n, role in zip(x.shape[1:], axis_roles, strict=True)]
         bases = [
-            _orthonormal(n, count, _cells(mode), role)
+            _orthonormal(n, count, cells_of(mode), role)
             for n, count, mode, role in zip(x.shape[1:], counts, self.boundary_mode, axis_roles, strict=True)
         ]
         z = analyze(x.astype(wide), bases, counts)
@@ -146,11 +146,6 @@ def _num_modes(num_points: int, role: str, fraction: float) -> int:
     """How many modes of each sign are kept: all that the axis carries, or the lowest ones."""
     every = {"full": (num_points + 1) // 2, "half": num_points // 2 + 1, "same": num_points}[role]
     return max(1, int(fraction * every))
-
-
-def _cells(mode: AxisMode) -> AxisMode:
-    """The mode of cells with the same condition."""
-    return mode if mode == "periodic" or str(mode).startswith("cell-") else f"cell-{mode}"
 
 
 @lru_cache(maxsize=256)
