@@ -15,6 +15,7 @@ import pytest
 
 
 def pytest_configure(config):
+    os.environ["PDEQUINOX_CACHE"] = str(config.cache.mkdir("pdequinox"))
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,183 +1,155 @@
-"""The main job from end to end, in miniature: files, refusals, interruption."""
+"""The command `pdequinox bench` from end to end, in miniature: files, refusals, interruptions, shared folders."""
 
 import json
-import math
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from pdequinox.bench import _job, _report, _speed, main
-from pdequinox.bench._burgers import Burgers
-from pdequinox.bench._cli import select_contenders
-from pdequinox.bench._job import Results
-from pdequinox.bench._networks import Contender
-from pdequinox.bench._poisson import Poisson
+from pdequinox import train
+from pdequinox.bench import _bench_cli, _run, main
+from pdequinox.bench._store import Store
 
-TINY = (
-    Burgers(
-        contenders=(Contender("Conv", "Conv;3;1;relu", published=0.026), Contender("FNO", "FNO;2;3;1;gelu")),
-        num_points=32,
-        num_training=3,
-        training_horizon=4,
-        num_test=2,
-        test_horizon=5,
-    ),
-    Poisson(
-        contenders=(Contender("FNO-same", "FNO;2;3;1;gelu", {"boundary_mode": "dirichlet", "parity": "same"}),),
-        num_points=7,
-        num_training=8,
-        num_test=3,
-    ),
-)
-FILES = [
-    "burgers_error_over_steps.png",
-    "burgers_rollouts.png",
-    "error_against_cost.png",
-    "poisson_sample.png",
-    "report.md",
-    "results.json",
-]
+PLUGIN = str(Path(__file__).with_name("toy_scenarios.py"))
+TOY = ("--scenario", "toy-heat", "--plugin", PLUGIN)
+PROGRAM = (sys.executable, "-c", "import sys; from pdequinox.bench import main; sys.exit(main(sys.argv[1:]))", "bench")
 
 
 def bench(folder, *arguments):
-    return main(["bench", "--out", str(folder), *arguments], experiments=TINY)
+    return main(["bench", "run", *TOY, "--out", str(folder), "--jobs", "1", *arguments])
 
 
 def read(folder):
     return json.loads((folder / "results.json").read_text())
 
 
-def without_times(record):
-    """The parts of a result that a seed determines."""
-    if isinstance(record, dict):
-        timed = ("seconds", "ms_", "environment")
-        return {key: without_times(value) for key, value in record.items() if not any(t in key for t in timed)}
-    return [without_times(entry) for entry in record] if isinstance(record, list) else record
+def states(folder):
+    store = Store(folder)
+    results = [store.result("runs", identity) for identity in store.identities("runs")]
+    return sorted((result["network"]["label"], result["seed"], result["status"]) for result in results if result)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench") / "new" / "out"
-    assert bench(folder, "--steps", "3", "--seed", "5") == 0
+    assert bench(folder, "--arch", "Conv;3;1;relu,mine=FNO;3;3;1;gelu", "--steps", "3", "--seeds", "2") == 0
     return folder
 
 
-def test_the_main_job_writes_its_files_and_nothing_else(finished):
-    assert sorted(file.name for file in finished.iterdir()) == FILES
-    for name in FILES[:4]:
-        assert (finished / name).read_bytes().startswith(b"\x89PNG")
+def test_a_study_writes_its_runs_and_its_report(finished):
+    assert len(Store(finished).identities("runs")) == 4
+    names = {file.name for file in finished.iterdir()}
+    assert {"report.html", "report.md", "results.csv", "results.json", "runs", "scenarios"} <= names
+    assert all((finished / name).read_bytes().startswith(b"\x89PNG") for name in names if name.endswith(".png"))
+    assert "toy-heat" in (finished / "report.md").read_text() and "mine" in (finished / "report.html").read_text()
 
 
-def test_results_hold_every_number_of_the_tables(finished):
-    results = read(finished)
-    assert results["seed"] == 5 and results["missing"] == []
-    conv, fno = results["experiments"]["burgers"]["networks"]
-    (same,) = results["experiments"]["poisson"]["networks"]
-    assert (conv["name"], fno["name"], same["name"]) == ("Conv", "FNO", "FNO-same")
-    assert conv["parameters"] == 3 * 3 + 3 + 3 * 3 + 1
-    assert conv["receptive_field"] == conv["measured_receptive_field"] == [[2, 2]]
-    assert fno["receptive_field"] == fno["measured_receptive_field"] == [[None, None]]
-    assert conv["published"] == 0.026 and fno["published"] is None
-    assert len(conv["nrmse"]) == 5 and all(error > 0 for error in conv["nrmse"])
-    assert conv["nrmse_geometric_mean"] == pytest.approx(math.prod(conv["nrmse"]) ** (1 / 5))
-    assert 0 < same["relative_l2"] <= same["relative_l2_worst"]
-    for network in (conv, fno, same):
-        assert network["training_seconds"] > 0 and network["last_loss"] > 0
-    for section in results["experiments"].values():
-        assert section["setting"]["num_steps"] == 3
-
-
-def test_the_report_names_the_short_budget_and_the_command_for_the_full_one(finished):
-    report = (finished / "report.md").read_text()
-    assert "short training budget: 3 (burgers), 3 (poisson) instead of 10,000 steps" in report
-    assert "`pdequinox bench --steps 10000`" in report
-    assert all(f"![{name}]({name})" in report for name in FILES[:4])
-    assert "| Conv;3;1;relu | 22 | 2 |" in report
-    assert "| 0.026 |" in report
-
-
-def test_the_seed_decides_everything_but_the_times(finished, tmp_path):
-    bench(tmp_path / "same", "--steps", "3", "--seed", "5", "--arch", "conv")
-    bench(tmp_path / "other", "--steps", "3", "--seed", "6", "--arch", "conv")
-    first, same, other = (
-        without_times(read(folder))["experiments"]["burgers"]["networks"][0]
-        for folder in (finished, tmp_path / "same", tmp_path / "other")
+def test_the_report_says_the_command_that_made_it(finished):
+    command = read(finished)["command"]
+    assert (
+        command.startswith("pdequinox bench run --scenario toy-heat")
+        and command in (finished / "report.md").read_text()
     )
-    assert first == same
-    assert first["last_loss"] != other["last_loss"]
 
 
-def test_arch_takes_names_lists_and_apebench_s_notation(tmp_path):
-    assert bench(tmp_path, "--steps", "1", "--arch", "fno-SAME, Res;2;1;tanh") == 0
-    results = read(tmp_path)["experiments"]
-    assert [network["name"] for network in results["burgers"]["networks"]] == ["Res;2;1;tanh"]
-    assert [network["name"] for network in results["poisson"]["networks"]] == ["FNO-same"]
+def test_the_same_command_again_computes_nothing(finished, capsys, monkeypatch):
+    monkeypatch.setattr(_run, "_train_and_judge", pytest.fail)
+    assert bench(finished, "--arch", "Conv;3;1;relu,mine=FNO;3;3;1;gelu", "--steps", "3", "--seeds", "2") == 0
+    assert "4 runs, 0 to do" in capsys.readouterr().out
 
 
-def test_ctrl_c_keeps_what_is_finished(tmp_path, capsys, monkeypatch):
-    trained = []
+def test_the_report_can_be_written_anew(finished):
+    before = read(finished)
+    (finished / "report.html").unlink()
+    assert main(["bench", "report", str(finished)]) == 0
+    assert (finished / "report.html").exists() and read(finished)["command"] == before["command"]
 
-    def train_network(*args, **kwargs):
+
+def test_two_runs_are_shown_side_by_side(finished, capsys):
+    first, second, *_ = Store(finished).identities("runs")
+    assert main(["bench", "compare", first[:8], str(finished / "runs" / second), "--out", str(finished)]) == 0
+    output = capsys.readouterr().out
+    assert first in output and second in output and "nRMSE" in output
+
+
+def test_scenarios_are_listed_with_their_options(capsys):
+    assert main(["bench", "list", "--plugin", PLUGIN]) == 0
+    output = capsys.readouterr().out
+    assert "toy-heat" in output and "bounded-wave" in output and "apebench-1d" in output
+    assert main(["bench", "list", "bounded-heat"]) == 0
+    output = capsys.readouterr().out
+    assert "diffusivity" in output and "boundary_mode" in output and "partial_t u" in output
+
+
+def test_a_failed_run_is_tried_again_on_request_only(tmp_path, capsys):
+    arguments = ("--arch", "ClassicFNO:num_modes=99,parity=none", "--steps", "2")
+    bench(tmp_path, *arguments)
+    assert [status for *_, status in states(tmp_path)] == ["failed"]
+    assert "No run was finished; no report was written." in " ".join(capsys.readouterr().out.split())
+    bench(tmp_path, *arguments)
+    assert "1 runs, 0 to do" in capsys.readouterr().out
+    bench(tmp_path, *arguments, "--retry-failed")
+    assert "1 runs, 1 to do" in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path, capsys, monkeypatch):
+    def fit(*args, **kwargs):
         trained.append(args)
         if len(trained) == 2:
             signal.raise_signal(signal.SIGINT)
         return original(*args, **kwargs)
 
-    original = _job.train_network
-    monkeypatch.setattr(_job, "train_network", train_network)
-    assert bench(tmp_path, "--steps", "1") == 130
-    results = read(tmp_path)
-    assert [network["name"] for network in results["experiments"]["burgers"]["networks"]] == ["Conv"]
-    assert results["missing"] == ["burgers: FNO", "poisson: FNO-same"]
-    assert sorted(file.name for file in tmp_path.iterdir()) == [name for name in FILES if "poisson" not in name]
-    assert "Missing: burgers: FNO, poisson: FNO-same." in " ".join(capsys.readouterr().out.split())
-    assert "Missing: burgers: FNO, poisson: FNO-same." in (tmp_path / "report.md").read_text()
+    trained, original = [], train.fit
+    monkeypatch.setattr(train, "fit", fit)
+    arguments = ("--arch", "Conv;3;1;relu,Conv;4;1;relu", "--steps", "2")
+    assert bench(tmp_path, *arguments) == 130
+    assert [label for label, *_ in states(tmp_path)] == ["Conv;3;1;relu"]
+    assert "The same command goes on from here." in capsys.readouterr().out
+    assert bench(tmp_path, *arguments) == 0
+    assert [label for label, *_ in states(tmp_path)] == ["Conv;3;1;relu", "Conv;4;1;relu"]
+    assert len(trained) == 3
 
 
-def test_ctrl_c_before_the_first_result_writes_nothing(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Burgers, "prepare", lambda self: signal.raise_signal(signal.SIGINT))
-    assert bench(tmp_path) == 130
-    assert list(tmp_path.iterdir()) == []
-    assert "nothing was written" in capsys.readouterr().out
+def start(folder, *arguments):
+    """The command as a process of its own."""
+    command = (*PROGRAM, "run", *TOY, "--out", str(folder), "--arch", "Conv;3;1;relu", *arguments)
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder.parent / "programs")}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | cache)
 
 
-def test_an_error_is_raised_after_the_finished_networks_are_written(tmp_path, monkeypatch):
-    def fail(self):
-        raise MemoryError("out of memory")
-
-    monkeypatch.setattr(Poisson, "prepare", fail)
-    with pytest.raises(MemoryError, match="out of memory"):
-        bench(tmp_path, "--steps", "1", "--arch", "Conv,FNO-same")
-    assert read(tmp_path)["missing"] == ["poisson: FNO-same"]
-
-
-def test_files_appear_together_or_not_at_all(finished, tmp_path, monkeypatch):
-    (tmp_path / "results.json").write_text("old")
-    (tmp_path / "mine.txt").write_text("mine")
-    monkeypatch.setattr(_report, "draw_figures", lambda results: {"a.png": Unsaveable()})
-    with pytest.raises(OSError, match="disk full"):
-        _report.write_report(Results(read(finished)), tmp_path)
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"results.json": "old", "mine.txt": "mine"}
-
-
-class Unsaveable:
-    def savefig(self, path, dpi):
-        path.write_bytes(b"half a picture")
-        raise OSError("disk full")
+def test_kill_9_and_two_commands_on_one_folder(tmp_path):
+    folder = tmp_path / "out"
+    killed = start(folder, "--steps", "2000000", "--seeds", "2", "--jobs", "1")
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("runs/*/progress.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not list(folder.glob("runs/*/result.json"))
+    for file in folder.rglob("*.json"):
+        json.loads(file.read_text())  # whole, or not there
+    # Two commands, one of them with two processes, share what is to do.
+    processes = [start(folder, "--steps", "5", "--seeds", "4", "--jobs", jobs) for jobs in ("1", "2")]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert [seed for _, seed, status in states(folder) if status == "finished"] == [0, 1, 2, 3]
 
 
-def test_a_rollout_that_diverged_is_shown_and_drawn(finished, tmp_path):
-    record = read(finished)
-    del record["experiments"]["poisson"]
-    conv = record["experiments"]["burgers"]["networks"][0]
-    conv |= {"nrmse": [0.5, 3e7, None, None, None], "nrmse_geometric_mean": None, "diverged_at_step": 3}
-    record["experiments"]["burgers"]["networks"] = [conv]
-    samples = {("burgers", "truth"): np.zeros((6, 32)), ("burgers", "Conv"): np.full((6, 32), np.inf)}
-    _report.write_report(Results(record, samples), tmp_path)
-    assert "| 0.500 | – | diverged at 3 |" in (tmp_path / "report.md").read_text()
+def test_arrays_of_the_user_s_are_one_command(tmp_path):
+    import numpy as np
+
+    x = 2 * np.pi * np.arange(16) / 16
+    phases = np.random.default_rng(0).uniform(0, 2 * np.pi, (6, 1, 1, 1))
+    waves = np.sin(x - 0.3 * np.arange(9)[:, None, None] + phases).astype(np.float32)
+    np.savez(tmp_path / "data.npz", training=waves)
+    written = f"arrays:path={tmp_path / 'data.npz'},boundary_mode=periodic"
+    arguments = ["--scenario", written, "--arch", "Conv;3;1;relu", "--steps", "5", "--out", str(tmp_path / "out")]
+    assert main(["bench", *arguments, "--jobs", "1"]) == 0
+    assert states(tmp_path / "out") == [("Conv;3;1;relu", 0, "finished")]
 
 
 @pytest.mark.parametrize(
@@ -186,18 +158,31 @@ def test_a_rollout_that_diverged_is_shown_and_drawn(finished, tmp_path):
         (["--steps", "0"], "--steps: must be an integer from 1 to 1000000000, got '0'"),
         (["--steps", "1e4"], "got '1e4'. Write it in digits, such as 1000."),
         (["--seed", "-1"], "--seed: must be an integer from 0 to 4294967295, got '-1'"),
-        (["--seed", str(2**32)], "--seed: must be an integer from 0 to"),
-        (["--arch", "Conv,Vgg"], "`--arch` must be among Conv, FNO, FNO-same, got 'Vgg'"),
-        (["--arch", "Res;26;relu"], "must have the form 'Res;hidden_channels;num_blocks;activation'"),
+        (["--arch", "Conv;3;1;relu"], "`--arch` must go with `--scenario`, got none"),
+        (["--seed", "1"], "`--seed` must go with `--scenario`, got a preset"),
+        (["--preset", "quick", "--scenario", "burgers"], "`--preset` must stand alone, got `--scenario` too"),
+        (["--scenario", "burgerz"], "Did you mean 'burgers'?"),
+        (["--scenario", "burgers", "--arch", "Vgg"], "`network` must be an architecture of `pdequinox.arch`"),
+        (["--scenario", "burgers", "--arch", "Res;26;relu"], "must have the form 'Res;hidden_channels;num_blocks;"),
+        (["--scenario", "burgers", "--vary", "num_points=64"], "`--vary` must have the form FIELD=[VALUE,...]"),
+        (["--scenario", "burgers", "--train", "two-step"], "`method` must be 'one-step', 'unrolled-K'"),
+        (["--scenario", "burgers", "--coarse", "factor=2"], "`coarse` must be left out unless `task` is 'correct'"),
+        (["--scenario", "burgers", "--task", "correct"], "`coarse` must say what there is to correct"),
+        (["--study", "nowhere.toml"], "`study` must be a TOML file, got 'nowhere.toml'"),
+        (["--plugin", "nowhere.py"], "`--plugin` must be a Python file, got 'nowhere.py', which is not there"),
+        (["report", "nowhere"], "`DIR` must be a folder of `pdequinox bench run`, got 'nowhere'"),
+        (["compare", "abc", "def", "--out", "nowhere"], "`RUN` must be the folder of one finished run"),
+        (["list", "vgg"], "`pattern` must be a part of a scenario's name, got 'vgg'"),
     ],
 )
 def test_wrong_arguments_are_refused_before_work_starts(tmp_path, capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr(_job, "run", pytest.fail)
+    monkeypatch.setattr(_bench_cli, "run_study", pytest.fail)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        bench(tmp_path / "out", *arguments)
+        main(["bench", *arguments])
     assert stop.value.code == 2
     assert message in " ".join(capsys.readouterr().err.split())
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, capsys):
@@ -208,7 +193,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, capsys):
     assert "`--out` must be a folder that can be written to" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", ["exponax", "matplotlib", "rich", "scipy"])
+@pytest.mark.parametrize("module", ["diffrax", "exponax", "filelock", "matplotlib", "rich", "safetensors", "scipy"])
 def test_a_missing_extra_is_named_with_its_remedy(tmp_path, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf'needs {module}, .* extra `bench`: .* `pip install -e "\.\[bench\]"`'):
@@ -217,96 +202,8 @@ def test_a_missing_extra_is_named_with_its_remedy(tmp_path, monkeypatch, module)
 
 def test_importing_bench_imports_no_extra():
     program = (
-        "import sys, pdequinox.bench; "
-        "print([name for name in ('exponax', 'matplotlib', 'rich', 'optax') if name in sys.modules])"
+        "import sys, pdequinox.bench; print([name for name in "
+        "('diffrax', 'exponax', 'h5py', 'matplotlib', 'rich', 'optax', 'scipy') if name in sys.modules])"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
-
-
-def test_a_tabled_network_written_out_keeps_its_published_value():
-    (burgers,) = select_contenders(TINY, ["Conv;3;1;relu", "conv, MoRes;2;1;relu"])
-    assert [(c.name, c.published) for c in burgers.contenders] == [("Conv", 0.026), ("MoRes;2;1;relu", None)]
-
-
-def test_a_network_in_another_spelling_keeps_its_published_value():
-    (selected,) = select_contenders((Burgers(),), ["res; 26;8;RELU"])
-    assert [(contender.name, contender.published) for contender in selected.contenders] == [("Res", 0.012)]
-
-
-SPEED = ("--dims", "1", "--points", "16", "--batch", "2", "--channels", "2", "--rounds", "1")
-
-
-def test_speed_prints_its_tables_and_writes_a_file(tmp_path, capsys):
-    file = tmp_path / "speed.json"
-    assert main(["speed", "Pointwise", "group-norm", *SPEED, "--mode", "periodic, neumann", "--out", str(file)]) == 0
-    output = capsys.readouterr().out
-    assert "16 points, 2 samples, periodic, float32" in output and "16 points, 2 samples, neumann, float32" in output
-    assert "pointwise forward" in output and "group-norm gradient" in output
-    assert f"Wrote {file}" in "".join(output.splitlines())
-    record = json.loads(file.read_text())
-    assert record["command"].startswith("pdequinox speed Pointwise group-norm --dims 1")
-    assert record["environment"]["versions"]["jax"] and record["options"]["num_rounds"] == 1
-    assert [case["name"] for case in record["cases"]] == ["pointwise", "group-norm"] * 2
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["speed.json", "speed.md"]
-    assert "| pointwise forward |" in (tmp_path / "speed.md").read_text()
-
-
-def test_speed_compares_with_another_installation(tmp_path, capsys):
-    (tmp_path / "rival" / "pdequinox").mkdir(parents=True)
-    (tmp_path / "rival" / "pdequinox" / "__init__.py").write_text("from pdequinox import arch, conv")
-    assert main(["speed", "pointwise", *SPEED, "--against", str(tmp_path / "rival")]) == 0
-    assert "rival / ours. 16 points, 2 samples, periodic, float32" in capsys.readouterr().out
-
-
-def test_ctrl_c_keeps_the_speeds_that_are_finished(tmp_path, capsys, ctrl_c_at_group_norm):
-    file = tmp_path / "speed.json"
-    assert main(["speed", "pointwise", "group-norm", *SPEED, "--out", str(file)]) == 130
-    assert [case["name"] for case in json.loads(file.read_text())["cases"]] == ["pointwise"]
-    assert "Stopped early. Missing: group-norm 1D periodic, 16 points." in capsys.readouterr().out
-    assert main(["speed", "group-norm", *SPEED, "--out", str(tmp_path / "empty.json")]) == 130
-    assert not (tmp_path / "empty.json").exists()
-
-
-def test_an_error_is_raised_after_the_finished_speeds_are_written(tmp_path, monkeypatch):
-    def fail(*args, **kwargs):
-        if measured:
-            raise MemoryError("out of memory")
-        measured.append(args)
-        return original(*args, **kwargs)
-
-    measured, original = [], _speed.interleave
-    monkeypatch.setattr(_speed, "interleave", fail)
-    with pytest.raises(MemoryError, match="out of memory"):
-        main(["speed", "pointwise", "group-norm", *SPEED, "--out", str(tmp_path / "speed.json")])
-    assert json.loads((tmp_path / "speed.json").read_text())["missing"] == ["group-norm 1D periodic, 16 points"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["vgg"], "`names` must be among conv,"),
-        (["--dims", "0"], "`num_spatial_dims` must be 1, 2 or 3"),
-        (["--dims", "two"], "--dims: invalid list value: 'two'"),
-        (["--points", "0"], "--points: must be an integer from 1"),
-        (["--mode", "robin"], "'robin'"),
-        (["--dtype", "int8"], "--dtype: invalid choice: 'int8'"),
-        (["--grow", "depth"], "--grow: invalid choice: 'depth'"),
-        (["--against", "nowhere"], "`against` must be 'torch' or a folder with the package pdequinox"),
-        (["--out", "nowhere/speed.json"], "`--out` must be a JSON file in a folder that can be written to"),
-        (["--out", "speed.md"], "`--out` must be a JSON file"),
-        (["--out", "."], "`--out` must be a JSON file in a folder that can be written to, got '.'"),
-    ],
-)
-def test_wrong_arguments_of_speed_are_refused_before_work_starts(capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr(_speed.Run, "run", pytest.fail)
-    with pytest.raises(SystemExit) as stop:
-        main(["speed", *arguments])
-    assert stop.value.code == 2
-    assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_importing_the_command_does_not_start_jax():
-    program = "import pdequinox.bench, jax; jax.config.update('jax_num_cpu_devices', 3); print(jax.device_count())"
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert output.strip() == "3"

@@ -1,97 +1,119 @@
-"""The main job's results on paper: one set of files, written as a whole."""
+"""A study on paper: one set of files, written as a whole."""
 
+import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._experiment import FULL_STEPS
-from ._job import Results
-from ._plots import plot_error_against_cost, plot_error_over_steps, plot_poisson, plot_rollouts
+from ._aggregate import Problem, make_problems, make_sweeps
+from ._html import Picture, render_html
+from ._plots import (
+    numbers_of,
+    plot_bands,
+    plot_error_against_cost,
+    plot_error_over_steps,
+    plot_matrix,
+    plot_sweep,
+)
+from ._problem_sheet import problem_sheet
+from ._remarks import circumstances, make_remarks
+from ._result_files import plain_results, write_csv
+from ._result_tables import comparison_table, make_tables
+from ._results import Results
+from ._sample_plots import plot_sample, read_sample
+from ._sheets import Sheet, run_sheet, summary_sheet
 from ._staging import staged
-from ._tables import Table, burgers_table, poisson_table
+from ._svg import svg_of
+from ._tables import escape_markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["comparison_table", "make_remarks", "make_tables", "write_report"]
+
+DOTS_PER_INCH = 130
+
 
 def write_report(results: Results, folder: Path) -> list[str]:
-    """Write `results.json`, `report.md` and the pictures into `folder`: all of them or, if one fails, none.
+    """Write `report.html`, `report.md` with its pictures, `results.csv` and `results.json`: all of them or, if one
+    fails, none.
+
+    `report.html` stands alone: it may be sent to somebody, and needs no network.
 
     **Returns:** The names of the files.
     """
-    figures = dict(draw_figures(results))
+    problems = make_problems(results)
+    pictures: list[Picture] = []
     with staged(folder) as stage:
-        text = json.dumps(results.record, indent=1, allow_nan=False, ensure_ascii=False)
-        (stage / "results.json").write_text(text, encoding="utf-8")
-        (stage / "report.md").write_text(render_markdown(results, list(figures)), encoding="utf-8")
-        for name, figure in figures.items():
-            figure.savefig(stage / name, dpi=150)
+        for name, section, words, figure in draw_figures(results, problems):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # the layout is found: once is enough
+            figure.savefig(stage / name, dpi=DOTS_PER_INCH)
+            pictures.append(Picture(name, section, words, svg_of(figure, name)))
+        files = {
+            "results.json": json.dumps(plain_results(results), indent=1, allow_nan=False, ensure_ascii=False),
+            "report.md": render_markdown(results, problems, pictures),
+            "report.html": render_html(results, problems, pictures),
+        }
+        for name, text in files.items():
+            (stage / name).write_text(text, encoding="utf-8")
+        write_csv(results, stage / "results.csv")
         return sorted(file.name for file in stage.iterdir())
 
 
-def draw_figures(results: Results) -> "Iterator[tuple[str, Figure]]":
-    """All pictures that there are results for, by file name."""
-    sections = results.record["experiments"]
-    for key, draw, name in (
-        ("burgers", plot_rollouts, "burgers_rollouts.png"),
-        ("poisson", plot_poisson, "poisson_sample.png"),
-    ):
-        if networks := results.networks(key):
-            samples = [results.samples[key, network["name"]] for network in networks]
-            yield name, draw(sections[key], results.samples[key, "truth"], samples)
-    if results.networks("burgers"):
-        yield "burgers_error_over_steps.png", plot_error_over_steps(sections["burgers"])
-    yield "error_against_cost.png", plot_error_against_cost(sections)
+def draw_figures(results: Results, problems: list[Problem]) -> "Iterator[tuple[str, str, str, Figure]]":
+    """All pictures that there is something for: file name, section, what is to be seen, figure.
+
+    The section is the title of a problem, or `"summary"` or `"sweeps"`.
+    """
+    numbers = numbers_of(problems)
+    if (figure := plot_matrix(problems)) is not None:
+        yield "summary.png", "summary", "error of every network on every problem", figure
+    for i, sweep in enumerate(make_sweeps(problems), 1):
+        if (figure := plot_sweep(sweep, numbers)) is not None:
+            yield f"sweep-{i}-{slug_of(sweep.title.partition(',')[0])}.png", "sweeps", sweep.title, figure
+    draw = {
+        "steps": ("error over rollout steps", plot_error_over_steps),
+        "cost": ("error against cost", plot_error_against_cost),
+        "bands": ("error by wave number", plot_bands),
+    }
+    for i, problem in enumerate(problems, 1):
+        name = f"{i}-{slug_of(problem.scenario['label'].partition(':')[0])}"
+        for kind, (words, plot) in draw.items():
+            if (figure := plot(problem, numbers)) is not None:
+                yield f"{name}-{kind}.png", problem.title, words, figure
+        if (sample := read_sample(problem, results.samples)) is not None:
+            yield f"{name}-sample.png", problem.title, sample.title, plot_sample(sample, numbers)
 
 
-def make_tables(results: Results) -> list[Table]:
-    """One table per experiment with a finished network."""
-    renderers = {"burgers": burgers_table, "poisson": poisson_table}
-    sections = results.record["experiments"]
-    return [render(sections[key]) for key, render in renderers.items() if results.networks(key)]
+def slug_of(text: str) -> str:
+    """A part of a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
 
 
-def make_remarks(results: Results) -> list[str]:
-    """What must be said about the run as a whole."""
-    record = results.record
-    remarks = []
-    if record["missing"]:
-        remarks.append(f"This run was stopped early. Missing: {', '.join(record['missing'])}.")
-    keys = [key for key in record["experiments"] if results.networks(key)]
-    budgets = {key: record["experiments"][key]["setting"]["num_steps"] for key in keys}
-    short = {key: steps for key, steps in budgets.items() if steps < FULL_STEPS}
-    if short:
-        networks = [network for key in keys for network in results.networks(key)]
-        paces = [network["ms_per_training_step"] for network in networks]
-        minutes = sum(pace or 0 for pace in paces) * FULL_STEPS / 60e3
-        steps = ", ".join(f"{steps:,} ({key})" for key, steps in short.items())
-        remarks.append(
-            f"This is a short training budget: {steps} instead of {FULL_STEPS:,} steps. All networks are "
-            "under-trained, those with group norms (UNet, Dil) most: do not rank networks by it. The full budget is "
-            f"`pdequinox bench --steps {FULL_STEPS}`"
-            + (f", about {minutes:.0f} minutes for these networks on this machine." if all(paces) else ".")
-        )
-    return remarks
+def render_markdown(results: Results, problems: list[Problem], pictures: list[Picture]) -> str:
+    """The report for a page of a repository: remarks, tables, pictures, circumstances."""
+
+    def shown(section: str) -> list[str]:
+        return [f"![{escape_markdown(p.words)}]({p.name})" for p in pictures if p.section == section]
+
+    parts = ["# pdequinox bench", *(f"> {escape_markdown(remark)}" for remark in make_remarks(results))]
+    if len(problems) > 1:
+        parts += [_as_markdown(summary_sheet(problems)), *shown("summary")]
+    if sweeps := shown("sweeps"):
+        parts += ["## Error against size", *sweeps]
+    for problem in problems:
+        parts += [_as_markdown(problem_sheet(problem)), *shown(problem.title)]
+    runs = run_sheet(results.runs).to_table().to_markdown().partition("\n\n")[2]
+    parts += ["## Runs", f"<details><summary>{len(results.runs)} runs</summary>\n\n{runs}\n\n</details>"]
+    parts += ["## Circumstances", f"```\n{results.command}\n```"]
+    parts += [escape_markdown(text) for text in circumstances(results)]
+    parts.append("All numbers are in `results.csv` and, with the error at every step, `results.json`.\n")
+    return "\n\n".join(parts)
 
 
-def render_markdown(results: Results, figures: list[str]) -> str:
-    """The report: remarks, tables, pictures, circumstances."""
-    record = results.record
-    environment = record["environment"]
-    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items() if version)
-    circumstances = (
-        f"Seed {record['seed']}, {record['seconds']:.0f} s in all on {environment['cpus']} CPUs "
-        f"({', '.join(environment['devices'])}; {environment['platform']}), Python {environment['python']}, {versions}."
-    )
-    return "\n\n".join(
-        (
-            "# pdequinox bench",
-            *make_remarks(results),
-            *(table.to_markdown() for table in make_tables(results)),
-            "## Pictures",
-            *(f"![{name}]({name})" for name in figures),
-            "## Circumstances",
-            circumstances + " All numbers, with the error at every step, are in `results.json`.\n",
-        )
-    )
+def _as_markdown(sheet: Sheet) -> str:
+    table = sheet.to_table()
+    return dataclasses.replace(table, notes=tuple(map(escape_markdown, table.notes))).to_markdown()

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import arch, conv
 from ._allocator import pages_kept
-from ._job import describe_environment, version_of
+from ._environment import describe_environment, version_of
 from ._rival import load_rival
 from ._speed_cases import Job, make_jobs
 from ._speed_runners import (

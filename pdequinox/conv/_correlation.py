@@ -144,7 +144,7 @@ def _transpose(wanted: int, cotangent: Any, a: Any, b: Any, *, result: str, **op
 ad.defbilinear(form_p, partial(_transpose, 0), partial(_transpose, 1))
 
 
-def _batch(operands: Sequence[Array], dims: Sequence[int | None], *, result: str, axes: Any, precision: Any) -> Any:
+def _batch(operands: Sequence[Any], dims: Sequence[int | None], *, result: str, axes: Any, precision: Any) -> Any:
     """A new axis of both operands counts maps; that of one operand joins the axis that it shares with the result."""
     apply = partial(form_p.bind, result=result, axes=axes, precision=precision)
     a, b = (x if dim is None else jnp.moveaxis(x, dim, 0) for x, dim in zip(operands, dims, strict=True))

@@ -1,10 +1,10 @@
 """An interrupted training goes on from a file, to the same numbers."""
 
 import dataclasses
-import hashlib
+import math
 import os
-import re
-from collections.abc import Iterable
+import time
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import check_integer
+from .._fingerprint import bytes_of, is_array
 from ._history import Recorder
 from ._step import Carry
 from ._tensor_file import foreign, read_tensors, require_safetensors, write_tensors
@@ -27,17 +28,21 @@ class Checkpoint:
 
     - `path`: The file. If it exists, `fit` resumes from it.
     - `every`: The number of steps between two writes, which take place at multiples of it and at the end.
+    - `seconds`: The time after which to write in between, whatever the step; `None` for multiples of `every` alone.
 
-    **Raises:** `ValueError` if `path` is no path or `every` is not a positive integer.
+    **Raises:** `ValueError` if `path` is no path, `every` is not a positive integer or `seconds` not a positive number.
     """
 
     path: Any
     every: Any = 1000
+    seconds: Any = None
 
     def __post_init__(self):
         if not isinstance(self.path, str | os.PathLike):
             raise ValueError(f"`path` must be the name of a file, got {self.path!r}. Pass 'run.ckpt', say.")
         check_integer("every", self.every)
+        if self.seconds is not None and not (isinstance(self.seconds, Real) and self.seconds > 0):
+            raise ValueError(f"`seconds` must be a positive number or None, got {self.seconds!r}. Use 60, say.")
 
 
 class Saver:
@@ -46,6 +51,8 @@ class Saver:
     def __init__(self, checkpoint: Any, settings: dict[str, Any], model: PyTree, frozen: PyTree, rebuild: Any):
         checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         self._path, self.every = Path(checkpoint.path), int(checkpoint.every)
+        self._seconds = math.inf if checkpoint.seconds is None else float(checkpoint.seconds)
+        self._written = time.monotonic()
         if not self._path.parent.is_dir():
             raise ValueError(
                 f"`checkpoint` must lie in a folder that exists, got {str(self._path)!r}. Make the folder first."
@@ -53,6 +60,10 @@ class Saver:
         require_safetensors()
         self._settings = {"the initial model": _sketch(model), **settings}
         self._frozen, self._rebuild = frozen, rebuild
+
+    def is_due(self, step: int) -> bool:
+        """Whether to write after this step."""
+        return step % self.every == 0 or time.monotonic() - self._written >= self._seconds
 
     def save(self, carry: Carry, step: int, best: Best | None, recorder: Recorder) -> None:
         """Replace the file."""
@@ -71,6 +82,7 @@ class Saver:
             "history": history,
         }
         write_tensors(self._path, "checkpoint", content, arrays_by_path(state))
+        self._written = time.monotonic()
 
     def load(self, carry: Carry, num_steps: int, best: Best | None, recorder: Recorder) -> tuple[Carry, int]:
         """The state in the file and its step, or the given state and step 0 if there is no file."""
@@ -125,16 +137,11 @@ class Saver:
     def _check_frozen(self, model: PyTree) -> None:
         theirs = arrays_by_path(model)
         for name, leaf in arrays_by_path(self._frozen).items():
-            if _bytes(leaf) != _bytes(theirs[name]):
+            if bytes_of(leaf) != bytes_of(theirs[name]):
                 raise ValueError(
                     f"`checkpoint` must be of this training, got {str(self._path)!r}, which has another frozen array "
                     f"`model{name}`. Give another path, or delete the file."
                 )
-
-
-def is_array(leaf: Any) -> bool:
-    """Whether a leaf is an array, or the shape and dtype of one."""
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
 
 
 def arrays_by_path(tree: PyTree) -> dict[str, Any]:
@@ -164,21 +171,6 @@ def fill(like: PyTree, arrays: dict[str, Any], message: str) -> PyTree:
 
 def _describe(array: Any) -> str:
     return "no array" if array is None else f"{array.dtype.name}{list(array.shape)}"
-
-
-def fingerprint(arrays: Iterable[Any], text: str = "") -> str:
-    """A number that tells arrays and a text apart, without the addresses in the text."""
-    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", text).encode())
-    for array in arrays:
-        digest.update(f"{np.shape(array)} {getattr(array, 'dtype', type(array))}".encode())
-        digest.update(_bytes(array) if is_array(array) else repr(array).encode())
-    return digest.hexdigest()
-
-
-def _bytes(array: Any) -> bytes:
-    if jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
-        array = jax.random.key_data(array)
-    return np.asarray(array).tobytes()
 
 
 def _sketch(model: PyTree) -> list[list[float]]:

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import check_integer
+from .._fingerprint import fingerprint
 from .._selection import selected
 from ._batches import Source, make_source
-from ._checkpoint import Saver, arrays_by_path, fingerprint
+from ._checkpoint import Saver, arrays_by_path
 from ._history import History, Recorder
 from ._parts import check_optimizer, optimizer_of_parts
 from ._progress import make_progress

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._atomic_file import write_atomically
+
 FORMAT = "pdequinox"
 FORMAT_VERSION = 1
 _DAMAGED = "It is damaged: copy or save it again."
@@ -34,7 +36,7 @@ def write_tensors(path: str | os.PathLike, kind: str, content: Any, arrays: dict
     text = json.dumps(header, allow_nan=False)
     checksum = _checksum(text, tensors)
     metadata = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "header": text, "checksum": checksum}
-    _write_atomically(Path(path), numpy.save(tensors, metadata=metadata))
+    write_atomically(Path(path), numpy.save(tensors, metadata=metadata))
 
 
 def read_tensors(path: str | os.PathLike, kinds: tuple[str, ...]) -> tuple[dict, dict[str, Any]]:
@@ -142,23 +144,3 @@ def _checksum(text: str, tensors: dict[str, np.ndarray]) -> str:
         value = zlib.crc32(name.encode(), value)
         value = zlib.crc32(np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8).data, value)
     return f"{value:08x}"
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """A new file in the same folder takes the place of the old one when all of it is on the disk."""
-    # One name, so that a write that was killed leaves no more than one file behind, which the next one replaces.
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -59,7 +59,7 @@ class Training:
             while not self._is_over(num_steps):
                 self._advance(num_steps)
                 self._evaluate_trackers()
-                if self._saver and (self.step % self._saver.every == 0 or self._is_over(num_steps)):
+                if self._saver and (self._saver.is_due(self.step) or self._is_over(num_steps)):
                     self._settle(0)
                     self._saver.save(self.carry, self.step, self.best, self._recorder)
             self._settle(0)

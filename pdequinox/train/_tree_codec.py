@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._fingerprint import is_array
 from .._plain_function import PlainFunction
-from ._checkpoint import is_array
 from ._tensor_file import Refusal
 
 _FUNCTION_MODULES = ("jax.nn", "jax.numpy", "jax.lax", "pdequinox", "equinox.nn")
