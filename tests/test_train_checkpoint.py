@@ -112,6 +112,23 @@ def test_an_interrupted_run_ends_with_the_bits_of_an_uninterrupted_one(key, tmp_
     assert load(path, like=resumed.model)["noise"] == 1 + 2j
 
 
+def test_a_checkpoint_is_written_after_some_time_whatever_the_step(tmp_path):
+    run, path = everything(jr.key(2)), tmp_path / "run.ckpt"
+    with pytest.raises(Interrupt):
+        run(checkpoint=Checkpoint(path, 1000, seconds=3600), progress=interrupt_at(12))
+    assert not path.exists()
+    with pytest.raises(Interrupt):
+        run(checkpoint=Checkpoint(path, 1000, seconds=1e-9), progress=interrupt_at(12))
+    assert path.exists()
+    assert_same_run(run(checkpoint=Checkpoint(path, 1000)), run())
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, "60"])
+def test_the_time_between_checkpoints_is_positive(seconds):
+    with pytest.raises(ValueError, match="`seconds` must be a positive number or None"):
+        Checkpoint("run.ckpt", seconds=seconds)
+
+
 def convolve(model, batch):
     return jnp.mean(jax.vmap(model)(batch) ** 2)
 

@@ -293,7 +293,8 @@ def show_and_write(
         console.print(remark, highlight=False)
     if any(run["status"] == "finished" for run in results.runs):
         files = write_report(results, store.root)
-        console.print(f"Wrote {', '.join(files)} to {store.root.resolve()}", highlight=False)
+        page = (store.root / "report.html").resolve()
+        console.print(f"Wrote {page} and {len(files) - 1} files beside it.", highlight=False)
     else:
         console.print("No run was finished; no report was written.")
 

@@ -41,7 +41,7 @@ class Checkpoint:
         if not isinstance(self.path, str | os.PathLike):
             raise ValueError(f"`path` must be the name of a file, got {self.path!r}. Pass 'run.ckpt', say.")
         check_integer("every", self.every)
-        if self.seconds is not None and not (isinstance(self.seconds, Real) and self.seconds > 0):
+        if self.seconds is not None and not (isinstance(self.seconds, Real) and float(self.seconds) > 0):
             raise ValueError(f"`seconds` must be a positive number or None, got {self.seconds!r}. Use 60, say.")
 
 
