@@ -1,8 +1,10 @@
 """The examples of the README and of the API pages run, and the README's tables say what the package does."""
 
+import contextlib
 import json
 import math
 import re
+import tempfile
 from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -37,7 +39,8 @@ EXAMPLES = {
 def run(example: str) -> dict:
     """The names that an example defines."""
     namespace = {}
-    exec(compile(EXAMPLES[example], example, "exec"), namespace)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        exec(compile(EXAMPLES[example], example, "exec"), namespace)
     return namespace
 
 

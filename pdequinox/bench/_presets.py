@@ -21,7 +21,10 @@ BOUNDED = (
     "bounded-wave",
     "bounded-gray-scott",
     "helmholtz-1d",
+)
+BOUNDED_2D = (
     "poisson-2d:num_points=23",
+    "darcy-2d:num_points=24",
     "bounded-burgers-2d:num_points=24,boundary_mode=[periodic,dirichlet]",
 )
 PERIODIC = ("advection:advection_gamma=10.5", "burgers", "kdv", "fisher-kpp")
@@ -49,14 +52,15 @@ def _short(scenarios: Sequence[str]) -> Callable[[int | None, int | None], list[
 
 def _resolution(steps: int | None, seeds: int | None) -> list[Block]:
     points = {"num_points": [64, 128, 256, 512]}
-    networks = ["FNO;16;64;4;gelu", "Conv;34;10;relu"]
-    return blocks_of(["burgers-operator"], networks, steps=steps, seeds=seeds or 1, vary=points)
+    networks = ["FNO;16;32;4;gelu", "Conv;34;10;relu"]
+    return blocks_of(["burgers-operator"], networks, steps=steps or SHORT_STEPS, seeds=seeds or 1, vary=points)
 
 
 PRESETS: dict[str, tuple[str, Callable[[int | None, int | None], list[Block]]]] = {
     "quick": ("1D Burgers as in APEBench, and a 2D Poisson problem between walls; under five minutes", _quick),
     "apebench-1d": ("APEBench's 1D Burgers, fast advection and Kuramoto-Sivashinsky at its full budget", _apebench_1d),
-    "bounded": ("problems between walls, at matched parameters and a short budget", _short(BOUNDED)),
+    "bounded": ("1D problems between walls, at matched parameters and a short budget", _short(BOUNDED)),
+    "bounded-2d": ("2D problems between walls, on small grids", _short(BOUNDED_2D)),
     "periodic": ("periodic problems, at matched parameters and a short budget", _short(PERIODIC)),
     "resolution": ("the FNO paper's 1D Burgers operator on 64 to 512 points", _resolution),
 }

@@ -48,7 +48,7 @@ def gather(store: Store, runs: Sequence[Run] | None = None, *, command: str = ""
     """
     if runs is None:
         found = [store.result("runs", identity) for identity in store.identities("runs")]
-        records = [record for record in found if record is not None]
+        records = [record | {"published": published_error(record)} for record in found if record is not None]
     else:
         records = [_record(store, run) for run in runs]
     identities = dict.fromkeys(record["scenario"]["id"] for record in records)
@@ -65,4 +65,4 @@ def _record(store: Store, run: Run) -> dict[str, Any]:
     """Of a run, under the label that it has now."""
     record = run.record()
     found = store.result("runs", run.identity) or {"status": "missing", "reason": "not computed yet"}
-    return {**found, **record, "published": published_error(run)}
+    return {**found, **record, "published": published_error(record)}

@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import functools as ft
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -37,6 +36,8 @@ class MethodOfLines(Evolution):
     """Between two states; in [T]."""
     tolerance: float = 1e-6
     """Of the error of a step of the solver, absolute and relative."""
+    max_substeps: int = 4096
+    """Steps of the solver in one `time_step`, beyond which the state becomes NaN."""
     initial_cutoff: int = 5
     """The largest wave number of initial states, in half waves per axis."""
 
@@ -50,10 +51,10 @@ class MethodOfLines(Evolution):
     def __post_init__(self):
         super().__post_init__()
         check_integer("initial_cutoff", self.initial_cutoff)
+        check_integer("max_substeps", self.max_substeps)
         for name in ("time_step", "tolerance", *self.positive):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be a positive, finite number, got {value!r}. Change its value.")
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}. Leave it out for the default.")
         self._check_shape("num_points", self.shape)
 
     @abc.abstractmethod
@@ -77,7 +78,15 @@ class MethodOfLines(Evolution):
             # An error would be raised through a callback to the host.
             start = jnp.moveaxis(u, 0, -1)
             found = dfx.diffeqsolve(
-                term, solver, 0.0, duration, None, start, stepsize_controller=controller, max_steps=4096, throw=False
+                term,
+                solver,
+                0.0,
+                duration,
+                None,
+                start,
+                stepsize_controller=controller,
+                max_steps=self.max_substeps,
+                throw=False,
             )
             end = jnp.asarray(found.ys)[-1]
             return jnp.moveaxis(jnp.where(found.result == dfx.RESULTS.successful, end, jnp.nan), -1, 0)
