@@ -135,9 +135,11 @@ def test_an_interruption_after_the_training_does_not_train_again(tmp_path, monke
 def test_a_run_that_another_process_works_on_is_left_to_it(tmp_path):
     store = Store(tmp_path)
     with store.claim("runs", run_of().identity) as mine:
-        assert mine is not None and store.is_claimed("runs", run_of().identity)
+        assert mine is not None
+        with store.claim("runs", run_of().identity) as other:
+            assert other is None
         assert results_of(tmp_path, run_of()) == [None]
-    assert not store.is_claimed("runs", run_of().identity)
+    assert results_of(tmp_path, run_of())[0]["status"] == "finished"
 
 
 def test_a_diverged_training_is_a_result(tmp_path):

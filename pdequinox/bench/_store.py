@@ -49,14 +49,6 @@ class Store:
         finally:
             lock.release()
 
-    def is_claimed(self, kind: str, identity: str) -> bool:
-        """Whether a process works on it now."""
-        folder = self.folder(kind, identity)
-        if not (folder / "lock").exists():
-            return False
-        with self.claim(kind, identity) as mine:
-            return mine is None
-
     def result(self, kind: str, identity: str) -> dict[str, Any] | None:
         """What was found, or `None` if it is not finished."""
         return read_json(self.folder(kind, identity) / RESULT)

@@ -33,7 +33,7 @@ def work(runs: Sequence[Run], store: Store, on_state: OnState = lambda run, stat
         return kept[scenario]
 
     for run in runs:
-        if store.result("runs", run.identity) is None and not store.is_claimed("runs", run.identity):
+        if store.result("runs", run.identity) is None:
             execute(run, data_of, store, lambda state, done, run=run: on_state(run, state, done))
 
 
