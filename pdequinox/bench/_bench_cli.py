@@ -18,6 +18,7 @@ from ._presets import PRESETS
 from ._run import Run
 from ._store import Store
 from ._study import Block, blocks_of, read_study, runs_of
+from ._tables import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -246,7 +247,7 @@ def run_study(
             store.forget_failure(run.identity)
     num_open = sum(store.result("runs", run.identity) is None for run in runs)
     num_jobs = max(1, min(num_jobs or default_jobs(), num_open))
-    console.print(f"{len(runs)} runs, {num_open} to do, in {folder.resolve()}", highlight=False)
+    console.print(f"{len(runs)} runs, {num_open} to do, in {folder.resolve()}", highlight=False, markup=False)
     status = 0
     start = time.perf_counter()
     try:
@@ -285,16 +286,14 @@ def show_and_write(
 
     results = gather(store, runs, command=command, seconds=seconds)
     for table in make_tables(results):
-        console.print(table.to_rich())
-        for note in table.notes:
-            console.print(note, style="dim", highlight=False)
+        show_table(table, console)
         console.print()
     for remark in make_remarks(results):
-        console.print(remark, highlight=False)
+        console.print(remark, highlight=False, markup=False)
     if any(run["status"] == "finished" for run in results.runs):
         files = write_report(results, store.root)
         page = (store.root / "report.html").resolve()
-        console.print(f"Wrote {page} and {len(files) - 1} files beside it.", highlight=False)
+        console.print(f"Wrote {page} and {len(files) - 1} files beside it.", highlight=False, markup=False)
     else:
         console.print("No run was finished; no report was written.")
 
@@ -318,9 +317,7 @@ def show_scenarios(pattern: str, plugins: Sequence[str]) -> int:
     execute_plugins(plugins)
     console = make_console()
     for table in scenario_tables(pattern):
-        console.print(table.to_rich())
-        for note in table.notes:
-            console.print(note, style="dim", highlight=False)
+        show_table(table, console)
     return 0
 
 
@@ -329,10 +326,7 @@ def show_comparison(first: str, second: str, folder: Path) -> int:
     from ._report import comparison_table
 
     table = comparison_table(*(find_run(written, folder) for written in (first, second)))
-    console = make_console()
-    console.print(table.to_rich())
-    for note in table.notes:
-        console.print(note, style="dim", highlight=False)
+    show_table(table, make_console())
     return 0
 
 
@@ -351,6 +345,13 @@ def find_run(written: str, folder: Path) -> dict[str, Any]:
             f"{written!r}, of which there are {len(results)}. `report.html` lists the names."
         )
     return results[0]
+
+
+def show_table(table: Table, console: "Console") -> None:
+    """A table with its notes, which may hold brackets."""
+    console.print(table.to_rich())
+    for note in table.notes:
+        console.print(note, style="dim", highlight=False, markup=False)
 
 
 def make_console() -> "Console":

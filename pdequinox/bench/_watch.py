@@ -71,7 +71,8 @@ class Watch:
             self._ms[_kind(run)] = ms
         if identity in self._bars or identity in self._states:
             reason = f": {result['reason']}" if result.get("reason") else ""
-            self._progress.console.print(f"{_name(run)}: {ENDINGS[result['status']]}{reason}", highlight=False)
+            line = f"{_name(run)}: {ENDINGS[result['status']]}{reason}"
+            self._progress.console.print(line, highlight=False, markup=False)
         if identity in self._bars:
             self._progress.remove_task(self._bars.pop(identity))
 
@@ -87,10 +88,10 @@ def watching(runs: Sequence[Run], store: Store, num_jobs: int, console: "Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.fields[state]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield Watch(runs, store, progress, num_jobs)
