@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -16,12 +16,6 @@ def fingerprint(arrays: Iterable[Any], text: str = "") -> str:
         digest.update(f"{np.shape(array)} {getattr(array, 'dtype', type(array))}".encode())
         digest.update(bytes_of(array) if is_array(array) else repr(array).encode())
     return digest.hexdigest()
-
-
-def fingerprint_of_function(function: Callable, *arguments: Any) -> str:
-    """A number that tells functions apart by what they compute, as JAX traces it, constants included."""
-    jaxpr = jax.make_jaxpr(function)(*arguments)
-    return fingerprint(jaxpr.consts, str(jaxpr))
 
 
 def is_array(leaf: Any) -> bool:

@@ -132,11 +132,28 @@ def test_kill_9_and_two_commands_on_one_folder(tmp_path):
     assert not list(folder.glob("runs/*/result.json"))
     for file in folder.rglob("*.json"):
         json.loads(file.read_text())  # whole, or not there
-    # Two commands, one of them with two processes, share what is to do.
-    processes = [start(folder, "--steps", "5", "--seeds", "4", "--jobs", jobs) for jobs in ("1", "2")]
+    # Two commands with two processes each share what is to do, and each does what is its own.
+    processes = [start(folder, "--steps", "5", "--seeds", seeds, "--jobs", "2") for seeds in ("4", "3")]
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert [seed for _, seed, status in states(folder) if status == "finished"] == [0, 1, 2, 3]
+
+
+def test_processes_end_with_their_command(tmp_path):
+    command = start(tmp_path / "out", "--steps", "2000000", "--seeds", "2", "--jobs", "2")
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("out/runs/*/progress.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(command.pid, signal.SIGKILL)
+    command.communicate()
+    store = Store(tmp_path / "out")
+    for identity in store.identities("runs"):
+        while time.monotonic() < deadline + 30:
+            with store.claim("runs", identity) as mine:
+                if mine is not None:
+                    break
+            time.sleep(0.1)
+        assert mine is not None
 
 
 def test_arrays_of_the_user_s_are_one_command(tmp_path):
@@ -161,15 +178,17 @@ def test_arrays_of_the_user_s_are_one_command(tmp_path):
         (["--arch", "Conv;3;1;relu"], "`--arch` must go with `--scenario`, got none"),
         (["--seed", "1"], "`--seed` must go with `--scenario`, got a preset"),
         (["--preset", "quick", "--scenario", "burgers"], "`--preset` must stand alone, got `--scenario` too"),
-        (["--scenario", "burgerz"], "Did you mean 'burgers'?"),
+        (["--scenario", "burgerz"], "Did you mean burgers or"),
         (["--scenario", "burgers", "--arch", "Vgg"], "`network` must be an architecture of `pdequinox.arch`"),
         (["--scenario", "burgers", "--arch", "Res;26;relu"], "must have the form 'Res;hidden_channels;num_blocks;"),
         (["--scenario", "burgers", "--vary", "num_points=64"], "`--vary` must have the form FIELD=[VALUE,...]"),
+        (["--scenario", "burgers", "--vary", "num_points=[8]", "--vary", "num_points=[9]"], "once for each field"),
         (["--scenario", "burgers", "--train", "two-step"], "`method` must be 'one-step', 'unrolled-K'"),
         (["--scenario", "burgers", "--coarse", "factor=2"], "`coarse` must be left out unless `task` is 'correct'"),
         (["--scenario", "burgers", "--task", "correct"], "`coarse` must say what there is to correct"),
         (["--study", "nowhere.toml"], "`study` must be a TOML file, got 'nowhere.toml'"),
-        (["--plugin", "nowhere.py"], "`--plugin` must be a Python file, got 'nowhere.py', which is not there"),
+        (["--plugin", "nowhere.py"], "`--plugin` must be a Python file, got 'nowhere.py', which is none"),
+        (["--plugin", "."], "`--plugin` must be a Python file, got '.', which is none"),
         (["report", "nowhere"], "`DIR` must be a folder of `pdequinox bench run`, got 'nowhere'"),
         (["compare", "abc", "def", "--out", "nowhere"], "`RUN` must be the folder of one finished run"),
         (["list", "vgg"], "`pattern` must be a part of a scenario's name, got 'vgg'"),

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from pdequinox import train
-from pdequinox.bench import Network, _run
+from pdequinox.bench import Network, _baselines, _run
 from pdequinox.bench._protocol import Task, Training
+from pdequinox.bench._remarks import make_remarks
+from pdequinox.bench._results import gather
 from pdequinox.bench._run import Run
 from pdequinox.bench._store import Store, identity_of, read_json
 from pdequinox.bench._work import work
-from pdequinox.bench.scenarios import Burgers, OwnEvolution, Poisson
+from pdequinox.bench.scenarios import Burgers, OwnEvolution, Poisson, from_arrays
 from toy_scenarios import SIZES, toy_heat
 
 TOY = toy_heat()
@@ -124,6 +126,20 @@ def test_an_interrupted_training_goes_on_to_the_same_result(finished, tmp_path, 
     assert not (place / "checkpoint.safetensors").exists()
 
 
+def test_an_interruption_before_the_trained_network_is_written_is_no_failure(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save", fail)
+        with pytest.raises(KeyboardInterrupt):
+            results_of(tmp_path, run_of())
+    place = tmp_path / "runs" / run_of().identity
+    assert (place / "checkpoint.safetensors").exists() and not (place / "trained.json").exists()
+    (result,) = results_of(tmp_path, run_of())
+    assert result["status"] == "finished" and result["training_seconds"] > 0
+
+
 def test_an_interruption_after_the_training_does_not_train_again(tmp_path, monkeypatch):
     (result,) = results_of(tmp_path, run_of())
     (tmp_path / "runs" / result["id"] / "result.json").unlink()
@@ -155,8 +171,7 @@ def test_a_failure_is_recorded_with_its_reason_and_the_others_go_on(tmp_path):
     assert "Traceback" in (tmp_path / "runs" / failed["id"] / "traceback.txt").read_text()
     assert finished["status"] == "finished", finished["reason"]
     assert finished["errors"]["bands"] is None
-    Store(tmp_path).forget_failure(failed["id"])
-    Store(tmp_path).forget_failure(finished["id"])
+    Store(tmp_path).forget_failures()
     assert Store(tmp_path).result("runs", failed["id"]) is None
     assert Store(tmp_path).result("runs", finished["id"]) is not None
 
@@ -166,6 +181,37 @@ def test_data_that_cannot_be_made_fail_their_runs_alone(tmp_path):
     failed, finished = results_of(tmp_path, run_of(scenario=wild), run_of())
     assert failed["status"] == "failed" and "must stay finite" in failed["reason"]
     assert finished["status"] == "finished"
+
+
+def test_two_sets_of_arrays_are_two_problems(tmp_path):
+    waves = np.sin(2 * np.pi * np.arange(16) / 16 - 0.2 * np.arange(5)[:, None, None]) * np.ones((4, 1, 1, 1))
+    sets = [
+        from_arrays(factor * waves.astype(np.float32) ** power, boundary_mode="periodic")
+        for factor, power in ((1, 1), (2, 3))
+    ]
+    runs = [run_of(scenario=scenario) for scenario in sets]
+    together = results_of(tmp_path / "both", *runs)
+    (alone,) = results_of(tmp_path / "alone", runs[1])
+    assert together[0]["errors"] != together[1]["errors"] == alone["errors"]
+
+
+def test_a_list_per_axis_is_as_good_as_a_tuple(tmp_path):
+    scenario = dataclasses.replace(TOY, boundary_mode=["periodic"])
+    assert results_of(tmp_path, run_of(scenario=scenario))[0]["status"] == "finished"
+
+
+def test_baselines_that_fail_do_not_take_the_networks_with_them(tmp_path, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("no solver today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_baselines, "_without_learning", fail)
+        (result,) = results_of(tmp_path, run_of())
+    store = Store(tmp_path)
+    assert result["status"] == "finished"
+    assert any("no solver today" in remark for remark in make_remarks(gather(store)))
+    store.forget_failures()
+    assert store.identities("scenarios") and store.result("scenarios", identity_of(TOY.config)) is None
 
 
 def test_a_damaged_file_is_named(tmp_path):
@@ -231,6 +277,8 @@ def test_networks_of_the_user_s_are_compared_too(tmp_path):
         (lambda: Task("solve"), "`task` must be one of predict, correct, got 'solve'"),
         (lambda: Task("correct"), "`coarse` must say what there is to correct"),
         (lambda: Task("correct", proportion=2), "`coarse` must have a proportion above 0 and up to 1"),
+        (lambda: Task("correct", proportion="half"), "`coarse` must have a proportion above 0 and up to 1"),
+        (lambda: run_of(task=Task("correct", factor=2)), "`factor` must be 1 for toy-heat"),
         (lambda: Task("correct", factor=2, mode="serial"), "`mode` must be one of sequential,"),
         (lambda: run_of(method="unrolled-7"), r"`method` must take at most as many steps .* \(6\), got 'unrolled-7'"),
         (lambda: run_of(scenario=Poisson(), method="unrolled-2"), r"`method` must take at most .* \(1\)"),

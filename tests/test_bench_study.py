@@ -1,12 +1,14 @@
 """Studies: what users write, and the runs that it stands for."""
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from pdequinox.bench import Network, register_network
 from pdequinox.bench._presets import PRESETS
 from pdequinox.bench._run import Run
 from pdequinox.bench._study import APEBENCH_1D, blocks_of, read_study, runs_of
-from pdequinox.bench.scenarios import SCENARIOS, Burgers, make_scenario, register_scenario
+from pdequinox.bench.scenarios import SCENARIOS, Burgers, OwnEvolution, make_scenario, register_scenario
 from toy_scenarios import SIZES
 
 TOML = """
@@ -95,7 +97,7 @@ def test_a_file_has_one_block_per_table_and_scenario(tmp_path):
             '[[study]]\nscenario = ["burgers"]',
             r"Table 1 of .*study.toml.*`scenario` must be one of scenarios, networks",
         ),
-        ('[[study]]\nscenarios = ["burgerz"]', "Table 1 .*Did you mean 'burgers'?"),
+        ('[[study]]\nscenarios = ["burgerz"]', "Table 1 .*Did you mean burgers or"),
         ('[[study]]\nscenarios = ["burgers"]\nsteps = 0', "Table 1 .*`num_steps` must be an integer of at least 1"),
         ('[[study]]\nnetworks = ["MLP"]', "Table 1 .*`scenarios` must be a list of scenarios, got None"),
         ('[[study]]\nscenarios = "burgers"', "Table 1 .*`scenarios` must be a list of scenarios, got 'burgers'"),
@@ -118,6 +120,7 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path, text, message):
             {"task": "correct", "coarse": "points=2"},
             "`coarse` must have the options proportion and factor, got 'points'",
         ),
+        ({"mode": "parallel"}, "`mode` must be left out unless `task` is 'correct'"),
         ({"vary": {"num_poinst": [1]}}, "`num_poinst` must be an option of"),
         ({"networks": ["Vgg"]}, "`network` must be an architecture"),
     ],
@@ -125,6 +128,15 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path, text, message):
 def test_what_does_not_fit_together_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         blocks_of(["burgers"], **options)
+
+
+def test_code_of_the_user_s_is_part_of_what_defines_a_run():
+    constants = [jnp.arange(8.0), jnp.arange(8.0) + 1]
+    steps = [jax.jit(lambda u, c=c: u * c) for c in constants]
+    configs = [OwnEvolution(step=step, draw=lambda key: jax.random.normal(key, (1, 8))).config for step in steps]
+    assert configs[0] != configs[1]
+    classes = [type("Mine", (Burgers,), {"name": "mine", "factor": factor}) for factor in (1, 2)]
+    assert classes[0]().config != classes[1]().config and "code" not in Burgers().config
 
 
 @pytest.mark.parametrize("name", PRESETS)

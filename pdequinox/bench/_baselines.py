@@ -31,8 +31,9 @@ def describe_scenario(scenario: Scenario, data: Trajectories | Pairs, store: Sto
         samples = {}
         try:
             found, samples = _without_learning(scenario, data)
+            found["status"] = "finished"
         except Exception as error:  # no reason to know nothing of the networks
-            found = {"reason": f"{type(error).__name__}: {error}", "solvers": []}
+            found = {"status": "failed", "reason": f"{type(error).__name__}: {error}", "solvers": []}
         record = {
             "id": identity,
             "label": scenario.label,
@@ -54,10 +55,9 @@ def _without_learning(scenario: Scenario, data: Any) -> tuple[dict[str, Any], di
         found = {"zero": judge_solutions(jnp.zeros_like(data.test_targets), data.test_targets, scenario), "solvers": []}
         samples = {"truth": np.asarray(data.test_targets[0]), "inputs": np.asarray(data.test_inputs[0])}
     judge: Any = _judge_stepper if isinstance(scenario, Evolution) else _judge_solver
-    takes_other_grids = scenario.takes_other_grids and not scenario.has_mixed_ends  # no basis to interpolate by
     for factor in FACTORS if scenario.has_solver else ():
         shape = scenario.coarse_shape(factor)
-        if factor > 1 and not (takes_other_grids and min(shape) >= LEAST_POINTS):
+        if factor > 1 and not (scenario.has_coarse_grids and min(shape) >= LEAST_POINTS):
             continue
         label = "reference" if factor == 1 else f"{'×'.join(map(str, shape))} points"
         what = {"label": label, "factor": factor, "shape": list(shape)}

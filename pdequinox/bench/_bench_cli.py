@@ -1,12 +1,15 @@
 """The command `pdequinox bench`: run studies, list what there is, write reports, compare two runs."""
 
 import argparse
+import contextlib
 import os
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +192,7 @@ def blocks_from(arguments: argparse.Namespace) -> list[Block]:
             "mode": arguments.mode,
             "seeds": seeds,
             "match_parameters": arguments.match_parameters,
-            "vary": dict(_variation(text) for text in arguments.vary) or None,
+            "vary": variation(arguments.vary) or None,
         }
         return blocks_of(arguments.scenario, networks, **{k: v for k, v in options.items() if v is not None})
     others = ("arch", "match_parameters", "train", "batch_size", "task", "coarse", "mode", "vary")
@@ -207,12 +210,18 @@ def blocks_from(arguments: argparse.Namespace) -> list[Block]:
     return blocks(arguments.steps, arguments.seeds)
 
 
-def _variation(text: str) -> tuple[str, tuple[Any, ...]]:
-    """A field and its values, as in `num_points=[64,128]`."""
-    ((name, values),) = parse_options(f"vary:{text}")[1].items()
-    if not isinstance(values, tuple) or not values:
-        raise ValueError(f"`--vary` must have the form FIELD=[VALUE,...], got {text!r}. Put the values in brackets.")
-    return name, values
+def variation(texts: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Fields and their values, as in `num_points=[64,128]`."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for text in texts:
+        for name, values in parse_options(f"vary:{text}")[1].items():
+            if not isinstance(values, tuple) or not values or name in found:
+                raise ValueError(
+                    f"`--vary` must have the form FIELD=[VALUE,...], once for each field, got {text!r}. Put all values "
+                    "in one pair of brackets."
+                )
+            found[name] = values
+    return found
 
 
 def check_folder(folder: Path) -> None:
@@ -238,23 +247,29 @@ def run_study(
     retry_failed: bool = False,
 ) -> int:
     """Do what is not done yet, under a progress bar; print the tables, write the report."""
+    import jax
+
+    from ._stopwatch import one_core
     from ._watch import watching
     from ._work import use_compilation_cache, work, work_in_processes
 
     store, console = Store(folder), make_console()
     if retry_failed:
-        for run in runs:
-            store.forget_failure(run.identity)
+        store.forget_failures()
     num_open = sum(store.result("runs", run.identity) is None for run in runs)
+    in_this_process = num_jobs == 1 or jax.default_backend() != "cpu"
     num_jobs = max(1, min(num_jobs or default_jobs(), num_open))
     console.print(f"{len(runs)} runs, {num_open} to do, in {folder.resolve()}", highlight=False, markup=False)
     status = 0
     start = time.perf_counter()
     try:
-        with watching(runs, store, num_jobs, console) as watch:
-            if num_jobs == 1:
+        with ended_by_sigterm(), watching(runs, store, num_jobs, console) as watch:
+            if not num_open:
+                pass
+            elif in_this_process:
                 use_compilation_cache()
-                work(runs, store, watch.say)
+                with one_core() if jax.default_backend() == "cpu" else contextlib.nullcontext():
+                    work(runs, store, watch.say)
                 watch.look()
             else:
                 failures = work_in_processes(runs, store, num_jobs, plugins, watch.look)
@@ -266,6 +281,19 @@ def run_study(
         status = INTERRUPTED
     show_and_write(store, runs, command=command, seconds=time.perf_counter() - start, console=console)
     return status
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def default_jobs() -> int:

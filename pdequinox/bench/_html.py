@@ -41,8 +41,8 @@ def render_html(results: Results, problems: Sequence[Problem], pictures: Sequenc
     if make_sweeps(problems) and (figures := _figures(pictures, "sweeps")):
         sections.append(_section("sweeps", "Error against size", figures))
     for i, problem in enumerate(problems, 1):
-        body = render_sheet(problem_sheet(problem), numbers) + _figures(pictures, problem.title) + _about(problem)
-        sections.append(_section(f"problem-{i}", problem.title, body))
+        body = render_sheet(problem_sheet(problem), numbers) + _figures(pictures, section_of(i)) + _about(problem)
+        sections.append(_section(section_of(i), problem.title, body))
     sections.append(_section("runs", "Runs", _runs(results)))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -147,13 +147,18 @@ def _contents(problems: Sequence[Problem], *, has_sweeps: bool) -> str:
     for i, (problem, title) in enumerate(zip(problems, short_titles(problems), strict=True), 1):
         best = next((row for row in problem.ranked if row.error and math.isfinite(row.error.median)), None)
         words = f"{best.label} {error_text(best.error.median)}" if best and best.error else "no result"
-        links.append((f"problem-{i}", title, words))
+        links.append((section_of(i), title, words))
     links.append(("runs", "Runs and circumstances", ""))
     items = "".join(
         f'<li><a href="#{identity}">{escape(title)}{f"<small>{escape(words)}</small>" if words else ""}</a></li>'
         for identity, title, words in links
     )
     return f'<nav aria-label="Contents"><ul>{items}</ul></nav>'
+
+
+def section_of(number: int) -> str:
+    """The place of a problem in the page; titles need not be unique."""
+    return f"problem-{number}"
 
 
 def _remarks(results: Results) -> str:

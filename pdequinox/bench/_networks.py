@@ -14,7 +14,7 @@ from jaxtyping import PRNGKeyArray
 from .. import arch, blocks
 from ._activations import activation_named, is_activation
 from ._content import content_hash, qualified_name
-from ._notation import KINDS, canonical, parse_network, read_notation
+from ._notation import KINDS, canonical, read_notation
 from ._options import bind_options, did_you_mean, option_names, parse_options, write_options
 
 _ARGUMENTS = ("num_spatial_dims", "in_channels", "out_channels", "key")
@@ -320,45 +320,3 @@ def build_for_grid(
     """
     grid = {"num_points": num_points} if "num_points" in inspect.signature(make).parameters else {}
     return make(*setting, **grid, key=key)
-
-
-@dataclasses.dataclass(frozen=True)
-class Contender:
-    """A network of an experiment: its name in the tables, how it is built, and what is published about it."""
-
-    name: str
-    description: str
-    options: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
-    published: float | None = None
-
-    def build(self, num_spatial_dims: int, num_points: int, *, key: PRNGKeyArray) -> Any:
-        """The network with fresh parameters, one channel in and out."""
-        make = ft.partial(parse_network(self.description), **self.options)
-        return build_for_grid(make, (num_spatial_dims, 1, 1), num_points, key=key)
-
-    @property
-    def steps_per_call(self) -> int:
-        """Training steps that are compiled into one call.
-
-        One for convolutions on a CPU, where XLA runs them 1.3 to 4.3 times slower inside a loop.
-        """
-        is_spectral = parse_network(self.description).func is arch.ClassicFNO
-        return 25 if is_spectral or jax.default_backend() != "cpu" else 1
-
-
-# Published: the nRMSE's geometric mean over steps 1 to 100 after 10,000 training steps, read off the bar chart on
-# APEBench's project page to within 0.01 (there is no table).
-BURGERS_CONTENDERS = (
-    Contender("Conv", "Conv;34;10;relu", published=0.026),
-    Contender("Res", "Res;26;8;relu", published=0.012),
-    Contender("UNet", "UNet;12;2;relu", published=0.062),
-    Contender("Dil", "Dil;2;32;2;relu", published=0.057),
-    Contender("FNO", "FNO;12;18;4;gelu", published=0.068),
-)
-
-POISSON_CONTENDERS = (
-    Contender("FNO-periodic", "FNO;8;16;4;gelu", {"boundary_mode": "periodic"}),
-    Contender("FNO-dirichlet", "FNO;8;16;4;gelu", {"boundary_mode": "dirichlet", "parity": "mixed"}),
-    Contender("FNO-dirichlet-same", "FNO;8;16;4;gelu", {"boundary_mode": "dirichlet", "parity": "same"}),
-    Contender("UNet-dirichlet", "UNet;10;3;relu", {"boundary_mode": "dirichlet"}),
-)

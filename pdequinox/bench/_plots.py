@@ -18,7 +18,7 @@ from ._aggregate import (
     pareto_front,
 )
 from ._sheets import short_titles
-from ._tables import Number, error_text, shortened
+from ._tables import Number, drawn, error_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,7 +140,7 @@ def plot_bands(problem: Problem, numbers: dict[str, int]) -> "Figure | None":
         style: dict[str, Any] = {"color": _COLOURS[(1, 5, 0)[i % 3]], "marker": _MARKERS[i % 7]}
         axes.hlines(range(len(shown)), lows, highs, color=style["color"], alpha=0.5)
         axes.plot(values, range(len(shown)), linestyle="", markersize=7, label=name, **style)
-    axes.set_yticks(range(len(shown)), [shortened(row.label, _LABEL_WIDTH) for row in shown])
+    axes.set_yticks(range(len(shown)), [drawn(row.label, _LABEL_WIDTH) for row in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set(xlabel=f"{_error_name(problem).partition(',')[0]}, by wave number k")
     head(figure, problem.title)
@@ -169,9 +169,9 @@ def plot_matrix(problems: Sequence[Problem]) -> "Figure | None":
         if not np.isnan(errors[i, j]):
             colour = "#fffffe" if ratios[i, j] > 0.7 else "#010101"
             axes.text(j, i, error_text(float(errors[i, j])), ha="center", va="center", fontsize=8, color=colour)
-    titles = [shortened(title, 30) for title in short_titles(problems)]
+    titles = [drawn(title, 30) for title in short_titles(problems)]
     axes.set_xticks(range(len(problems)), titles, rotation=40, ha="right")
-    axes.set_yticks(range(len(labels)), [shortened(label, _LABEL_WIDTH) for label in labels])
+    axes.set_yticks(range(len(labels)), [drawn(label, _LABEL_WIDTH) for label in labels])
     bar = figure.colorbar(image, ax=axes, ticks=[0, math.log10(2), math.log10(5), 1], shrink=0.8)
     bar.ax.set_yticklabels(["best", "×2", "×5", "×10 or more"])
     axes.set_title("Error; the colour compares with the best network of the column", fontsize="medium")
@@ -189,7 +189,7 @@ def plot_sweep(sweep: Sweep, numbers: dict[str, int]) -> "Figure | None":
         x, spreads = zip(*known, strict=True)
         style = style_of(numbers[label])
         gid = mark_of(numbers[label])
-        axes.plot(x, [s.median for s in spreads], label=shortened(label, _LABEL_WIDTH), gid=gid, **style)
+        axes.plot(x, [s.median for s in spreads], label=drawn(label, _LABEL_WIDTH), gid=gid, **style)
         low, high = ([min(s[i], 10 * s.median) for s in spreads] for i in (1, 2))
         axes.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
     if not axes.lines:
@@ -217,7 +217,7 @@ def new_figure(width: float, height: float) -> "Figure":
 def head(figure: "Figure", title: str, rest: str = "") -> None:
     """A title that is no wider than the figure; of a long one the middle is left out."""
     length = int(11.5 * figure.get_figwidth()) - len(rest)
-    figure.suptitle(shortened(title, length) + rest, fontsize="medium")
+    figure.suptitle(drawn(title, length) + rest, fontsize="medium")
 
 
 def _point(axes: "Axes", row: Row, cost: Spread, error: Spread, number: int) -> None:
@@ -262,7 +262,7 @@ def _draw_unlearned_curves(axes: "Axes", problem: Problem) -> None:
 
 def _legend_label(row: Row) -> str:
     state = f" ({row.state})" if row.state else ""
-    return shortened(row.label, _LABEL_WIDTH) + state
+    return drawn(row.label, _LABEL_WIDTH) + state
 
 
 def _legend_height(num_entries: int) -> float:

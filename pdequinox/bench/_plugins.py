@@ -2,6 +2,7 @@
 
 import runpy
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def execute_plugins(paths: Sequence[str]) -> None:
@@ -12,5 +13,9 @@ def execute_plugins(paths: Sequence[str]) -> None:
     for path in paths:
         try:
             runpy.run_path(path)
-        except FileNotFoundError as error:
-            raise ValueError(f"`--plugin` must be a Python file, got {path!r}, which is not there.") from error
+        except (OSError, ImportError) as error:
+            if Path(path).is_file():
+                raise
+            raise ValueError(
+                f"`--plugin` must be a Python file, got {path!r}, which is none. Check the path."
+            ) from error

@@ -130,7 +130,9 @@ def _network_cells(problem: Problem, row: Row, measures: Sequence[Measure], num_
     main, *others = (row.error_of(measure) for _, _, measure in measures)
     lost = problem.loses_to_baseline(row), problem.loses_to_solver(row)
     marks = "".join(mark for mark, is_lost in zip(MARKS, lost, strict=True) if is_lost)
-    error = spread_cell(main, error_text, is_best=main is not None and main.median == best, is_bad=bool(marks))
+    error = spread_cell(
+        main, error_text, is_best=main is not None and main.median == best < math.inf, is_bad=bool(marks)
+    )
     bands = row.bands if len(row.bands) == num_bands else [None] * num_bands
     rank, speed, published = problem.rank(row), problem.speed_up(row), row.published
     memory = row.of("memory_bytes_per_step")

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from .. import train
@@ -116,11 +117,14 @@ class Task:
             raise ValueError(f"`task` must be one of {', '.join(TASKS)}, got {self.name!r}. Check the spelling.")
         if self.mode not in MODES:
             raise ValueError(f"`mode` must be one of {', '.join(MODES)}, got {self.mode!r}. Check the spelling.")
-        if not 0 < self.proportion <= 1 or not self.factor >= 1:
+        are_numbers = all(isinstance(x, Real) and not isinstance(x, bool) for x in (self.proportion, self.factor))
+        if not are_numbers or not 0 < self.proportion <= 1 or not self.factor >= 1:
             raise ValueError(
                 "`coarse` must have a proportion above 0 and up to 1 and a factor of at least 1, got "
                 f"{self.proportion} and {self.factor}. Write 'proportion=0.5' or 'factor=2', say."
             )
+        for name in ("proportion", "factor"):
+            object.__setattr__(self, name, float(getattr(self, name)))  # 2 and 2.0 are the same task
         if self.name == "correct" and self.proportion == 1 and self.factor == 1:
             raise ValueError(
                 "`coarse` must say what there is to correct, got the reference solver itself. Write 'proportion=0.5' "
@@ -147,6 +151,11 @@ class Task:
             raise ValueError(
                 f"`task` must be 'predict' for {scenario.label}, which has no time stepper, got 'correct'. Choose an "
                 "evolution with a solver."
+            )
+        if self.factor != 1 and not scenario.has_coarse_grids:
+            raise ValueError(
+                f"`factor` must be 1 for {scenario.label}, which cannot be solved on other grids and interpolated, got "
+                f"{self.factor:g}. Use a proportion."
             )
 
     def assemble(self, network: Any, scenario: Scenario) -> Any:

@@ -16,6 +16,11 @@ def make_remarks(results: Results) -> list[str]:
     """Short budgets, one seed alone, runs without a result, networks that cannot be told apart."""
     problems = make_problems(results)
     remarks = [*_unfinished(results.runs), *_short_budget(results.runs)]
+    remarks += [
+        f"There is nothing to compare with on {scenario['label']}: {scenario['reason']}"
+        for scenario in results.scenarios.values()
+        if scenario.get("reason")
+    ]
     if any(run["status"] == "finished" for run in results.runs) and all(
         len(row.runs) < 2 for problem in problems for row in problem.rows
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._aggregate import Problem, make_problems, make_sweeps
-from ._html import Picture, render_html
+from ._html import Picture, render_html, section_of
 from ._plots import (
     numbers_of,
     plot_bands,
@@ -66,7 +66,7 @@ def write_report(results: Results, folder: Path) -> list[str]:
 def draw_figures(results: Results, problems: list[Problem]) -> "Iterator[tuple[str, str, str, Figure]]":
     """All pictures that there is something for: file name, section, what is to be seen, figure.
 
-    The section is the title of a problem, or `"summary"` or `"sweeps"`.
+    The section is `section_of` the number of a problem, or `"summary"` or `"sweeps"`.
     """
     numbers = numbers_of(problems)
     if (figure := plot_matrix(problems)) is not None:
@@ -83,9 +83,9 @@ def draw_figures(results: Results, problems: list[Problem]) -> "Iterator[tuple[s
         name = f"{i}-{slug_of(problem.scenario['label'].partition(':')[0])}"
         for kind, (words, plot) in draw.items():
             if (figure := plot(problem, numbers)) is not None:
-                yield f"{name}-{kind}.png", problem.title, words, figure
+                yield f"{name}-{kind}.png", section_of(i), words, figure
         if (sample := read_sample(problem, results.samples)) is not None:
-            yield f"{name}-sample.png", problem.title, sample.title, plot_sample(sample, numbers)
+            yield f"{name}-sample.png", section_of(i), sample.title, plot_sample(sample, numbers)
 
 
 def slug_of(text: str) -> str:
@@ -104,8 +104,8 @@ def render_markdown(results: Results, problems: list[Problem], pictures: list[Pi
         parts += [_as_markdown(summary_sheet(problems)), *shown("summary")]
     if sweeps := shown("sweeps"):
         parts += ["## Error against size", *sweeps]
-    for problem in problems:
-        parts += [_as_markdown(problem_sheet(problem)), *shown(problem.title)]
+    for i, problem in enumerate(problems, 1):
+        parts += [_as_markdown(problem_sheet(problem)), *shown(section_of(i))]
     runs = run_sheet(results.runs).to_table().to_markdown().partition("\n\n")[2]
     parts += ["## Runs", f"<details><summary>{len(results.runs)} runs</summary>\n\n{runs}\n\n</details>"]
     parts += ["## Circumstances", f"```\n{results.command}\n```"]

@@ -48,7 +48,9 @@ def gather(store: Store, runs: Sequence[Run] | None = None, *, command: str = ""
     """
     if runs is None:
         found = [store.result("runs", identity) for identity in store.identities("runs")]
-        records = [record | {"published": published_error(record)} for record in found if record is not None]
+        records: list[dict[str, Any]] = [
+            record | {"published": published_error(record)} for record in found if record is not None
+        ]
     else:
         records = [_record(store, run) for run in runs]
     identities = dict.fromkeys(record["scenario"]["id"] for record in records)

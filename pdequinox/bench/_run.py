@@ -129,7 +129,8 @@ def execute(
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
             record |= {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
         store.finish(folder, {**record, "environment": describe_environment()}, samples)
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        if record["status"] == "finished":
+            (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _train_and_judge(
@@ -159,13 +160,16 @@ def _train(run: Run, model: Any, data: Any, folder: Path, key: Any, report: Repo
     training = run.training
     loss, samples = training.loss_and_samples(data, run.scenario.weights)
     earlier = read_json(folder / PROGRESS) or {}
-    before = float(earlier.get("seconds", 0.0)) if (folder / CHECKPOINT).exists() else 0.0
+    before = 0.0
     start = written = time.perf_counter()
     marks: list[tuple[int, float]] = []
 
     def progress(step: int, loss: float) -> None:
-        nonlocal written
+        nonlocal before, written
         now = time.perf_counter()
+        if not marks and earlier and (folder / CHECKPOINT).exists():
+            # The checkpoint is older than the last word on the progress.
+            before = earlier["seconds"] * min(1.0, step / earlier["step"])
         marks.append((step, now))
         report(f"step {step:,} of {training.num_steps:,}, loss {loss:.1e}", step / training.num_steps)
         if now - written > 1 or step == training.num_steps:
@@ -197,7 +201,9 @@ def _train(run: Run, model: Any, data: Any, folder: Path, key: Any, report: Repo
 
 
 def _ms_per_step(marks: list[tuple[int, float]]) -> float | None:
-    """After the first call, which compiles."""
+    """After the first call, which compiles; `None` if there are none after it."""
+    if len(marks) < 2:
+        return None
     (first_step, first_time), (last_step, last_time) = marks[0], marks[-1]
     return 1e3 * (last_time - first_time) / (last_step - first_step) if last_step > first_step else None
 

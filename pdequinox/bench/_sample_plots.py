@@ -8,7 +8,7 @@ import numpy as np
 
 from ._aggregate import Problem
 from ._plots import head, new_figure, style_of
-from ._tables import shortened
+from ._tables import drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ def _reference_and_errors(
     fields = {"reference": truth, **images}
     for axes, (label, field) in zip(grid[0], fields.items(), strict=True):
         _show(axes, field, _FIELD_MAP, limit, extent, aspect)
-        axes.set_title(shortened(label, 20), fontsize="small")
+        axes.set_title(drawn(label, 20), fontsize="small")
     figure.colorbar(grid[0, 0].images[0], ax=grid[0], label="u")
     grid[1, 0].axis("off")
     for axes, error in zip(grid[1, 1:], errors, strict=True):
@@ -145,7 +145,7 @@ def _plot_snapshots(sample: Sample) -> "Figure":
             _show(grid[i, j], fields[time].T, _FIELD_MAP, limit, extent, "equal")
             if i == 0:
                 grid[i, j].set_title(f"step {sample.times[time]}", fontsize="small")
-        grid[i, 0].set_ylabel(shortened(label, 18), fontsize="small")
+        grid[i, 0].set_ylabel(drawn(label, 18), fontsize="small")
         if i:
             _show(grid[i, -1], errors[i - 1].T, _ERROR_MAP, error_limit, extent, "equal")
     grid[0, -1].axis("off")
@@ -168,7 +168,7 @@ def _plot_lines(sample: Sample, numbers: dict[str, int]) -> "Figure":
     top.plot(x, sample.truth[0], color="black", linewidth=3, alpha=0.5, label="reference")
     for label, field in sample.predictions.items():
         style = style_of(numbers[label]) | {"marker": ""}
-        top.plot(x, field[0], label=shortened(label, 34), **style)
+        top.plot(x, field[0], label=drawn(label, 34), **style)
         bottom.plot(x, field[0] - sample.truth[0], **style)
     limit = _size(sample.truth)
     top.set(ylabel="u", ylim=(-1.3 * limit, 1.3 * limit) if sample.truth.min() < 0 else (-0.3 * limit, 1.3 * limit))

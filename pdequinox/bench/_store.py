@@ -73,11 +73,14 @@ class Store:
         write_json(folder / RESULT, result)
         (folder / PROGRESS).unlink(missing_ok=True)
 
-    def forget_failure(self, identity: str) -> None:
-        """Make a run that failed one that is not finished."""
-        with self.claim("runs", identity) as folder:
-            if folder is not None and (self.result("runs", identity) or {}).get("status") == "failed":
-                (folder / RESULT).unlink()
+    def forget_failures(self) -> None:
+        """Make all runs that failed, and baselines without result, ones that are not finished."""
+        for kind in ("runs", "scenarios"):
+            for identity in self.identities(kind):
+                with self.claim(kind, identity) as folder:
+                    result = self.result(kind, identity) or {}
+                    if folder is not None and result.get("status") == "failed":
+                        (folder / RESULT).unlink()
 
     def identities(self, kind: str) -> list[str]:
         """All that have a folder."""

@@ -35,14 +35,14 @@ class Block:
     def runs(self) -> list[Run]:
         """Seed by seed, so that a first answer is there early."""
         networks = {
-            (scenario.label, network): self._matched(network, scenario)
-            for scenario in self.scenarios
-            for network in self.networks
+            (i, j): self._matched(network, scenario)
+            for i, scenario in enumerate(self.scenarios)
+            for j, network in enumerate(self.networks)
         }
-        product = itertools.product(self.seeds, self.scenarios, self.tasks, self.trainings, self.networks)
+        places = itertools.product(range(len(self.scenarios)), self.tasks, self.trainings, range(len(self.networks)))
         return [
-            Run(scenario, networks[scenario.label, network], task, training, seed)
-            for seed, scenario, task, training, network in product
+            Run(self.scenarios[i], networks[i, j], task, training, seed)
+            for seed, (i, task, training, j) in itertools.product(self.seeds, places)
         ]
 
     def _matched(self, network: Network, scenario: Scenario) -> Network:
@@ -175,8 +175,9 @@ def blocks_of(
     training = {} if steps is None else {"num_steps": steps}
     methods = (train,) if isinstance(train, str) else train
     trainings = [Training(method=method, batch_size=batch_size, **training) for method in methods]
-    if task != "correct" and coarse is not None:
-        raise ValueError(f"`coarse` must be left out unless `task` is 'correct', got {coarse!r}. Add `task`.")
+    for name, value, default in (("coarse", coarse, None), ("mode", mode, "sequential")):
+        if task != "correct" and value != default:
+            raise ValueError(f"`{name}` must be left out unless `task` is 'correct', got {value!r}. Add `task`.")
     tasks = [Task(task, mode=mode, **_coarse(coarse)) if task == "correct" else Task(task)]
     blocks = []
     for written in scenarios:

@@ -94,3 +94,8 @@ def shortened(text: str, length: int) -> str:
         return text
     tail = (length - 1) // 3
     return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def drawn(text: str, length: int) -> str:
+    """The same for a picture: a dollar sign begins no formula, and no label is left out of a legend."""
+    return shortened(text, length).lstrip("_").replace("$", r"\$")

@@ -71,7 +71,7 @@ class Watch:
             self._ms[_kind(run)] = ms
         if identity in self._bars or identity in self._states:
             reason = f": {result['reason']}" if result.get("reason") else ""
-            line = f"{_name(run)}: {ENDINGS[result['status']]}{reason}"
+            line = f"{_name(run)}: {ENDINGS.get(result.get('status', ''), 'ended')}{reason}"
             self._progress.console.print(line, highlight=False, markup=False)
         if identity in self._bars:
             self._progress.remove_task(self._bars.pop(identity))

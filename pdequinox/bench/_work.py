@@ -12,25 +12,30 @@ from typing import Any
 
 from ._baselines import describe_scenario
 from ._run import Run, execute
-from ._store import Store, read_json, write_json
+from ._store import Store, identity_of, write_json
 from .scenarios import Scenario, cache_folder
 
 OnState = Callable[[Run, str, float], None]
 """Called with a run, a few words on its state, and the part of it that is done."""
-STUDY = "study.json"
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def work(runs: Sequence[Run], store: Store, on_state: OnState = lambda run, state, done: None) -> None:
     """Do what nobody has done or is doing, in order. Other processes may do the same in the same folder."""
-    kept: dict[Scenario, Any] = {}
+    kept: dict[str, Any] = {}
 
     def data_of(scenario: Scenario) -> Any:
-        if scenario not in kept:
+        identity = identity_of(scenario.config)
+        if identity not in kept:
             kept.clear()
-            kept[scenario] = scenario.data()
-            describe_scenario(scenario, kept[scenario], store)
-        return kept[scenario]
+            try:
+                kept[identity] = scenario.data()
+                describe_scenario(scenario, kept[identity], store)
+            except Exception as error:  # the same for the other runs
+                kept[identity] = error
+        if isinstance(kept[identity], Exception):
+            raise kept[identity]
+        return kept[identity]
 
     for run in runs:
         if store.result("runs", run.identity) is None:
@@ -51,9 +56,12 @@ def work_in_processes(
 
     **Returns:** The exit status of every process that failed.
     """
-    write_json(store.root / STUDY, {"plugins": list(plugins), "runs": [run.written for run in runs]})
+    # Another command may work in the same folder.
+    study = store.root / f"study-{os.getpid()}.json"
+    write_json(study, {"plugins": list(plugins), "runs": [run.written for run in runs]})
     with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(_process(store.root, number)) for number in range(num_jobs)]
+        stack.callback(study.unlink, missing_ok=True)
+        processes = [stack.enter_context(_process(study, number)) for number in range(num_jobs)]
         while any(process.poll() is None for process in processes):
             on_look()
             time.sleep(_SECONDS_BETWEEN_LOOKS)
@@ -62,11 +70,11 @@ def work_in_processes(
 
 
 @contextlib.contextmanager
-def _process(root: Path, number: int) -> Iterator[subprocess.Popen]:
+def _process(study: Path, number: int) -> Iterator[subprocess.Popen]:
     """A worker, which inherits the one core that this thread has while it starts it."""
-    command = [sys.executable, "-m", "pdequinox.bench._worker", str(root)]
+    command = [sys.executable, "-m", "pdequinox.bench._worker", str(study)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    log = (root / f"worker-{number}.log").open("ab")
+    log = study.with_name(f"worker-{number}.log").open("ab")
     try:
         if cores:
             os.sched_setaffinity(0, {cores[number % len(cores)]})
@@ -83,16 +91,12 @@ def _process(root: Path, number: int) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-def read_runs(root: Path) -> list[Run]:
-    """The runs that `work_in_processes` wrote down."""
-    return [Run.from_written(written) for written in read_json(root / STUDY)["runs"]]
-
-
 def use_compilation_cache() -> None:
     """Keep compiled programs on the disk: seeds and restarts need not compile again."""
     import jax
 
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         folder = cache_folder() / "programs"
-        folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        with contextlib.suppress(OSError):  # then without
+            folder.mkdir(parents=True, exist_ok=True)
+            jax.config.update("jax_compilation_cache_dir", str(folder))

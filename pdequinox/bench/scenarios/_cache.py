@@ -14,7 +14,7 @@ import numpy as np
 from .._environment import version_of
 from .._staging import staged
 
-PACKAGES = ("jax", "exponax", "diffrax", "scipy")
+PACKAGES = ("pdequinox", "jax", "equinox", "exponax", "diffrax", "numpy", "scipy")
 """Whose versions change the data."""
 
 
@@ -37,7 +37,10 @@ def cached(scenario: Any, make: Callable[[], Any]) -> Any:
     path = folder / f"{scenario.name}-{content_hash(scenario)}.npz"
     if path.exists():
         return _read(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return make()  # nowhere to keep them
     with filelock.FileLock(folder / f".{path.name}.lock"):  # of several processes one makes them
         if not path.exists():
             data = make()

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
-from ..._fingerprint import fingerprint_of_function
+from .._content import content_hash
 from ._scenario import Evolution
 
 
@@ -36,7 +35,7 @@ class OwnEvolution(Evolution):
     title: str = "own"
     """What tables call it."""
 
-    _fingerprints: ClassVar[dict[str, str]]  # of an object: what the two functions compute
+    _code: ClassVar[dict[str, str]]  # of an object: what the two functions do
     name: ClassVar[str] = "own"
     takes_other_grids: ClassVar[bool] = False
 
@@ -48,10 +47,7 @@ class OwnEvolution(Evolution):
         object.__setattr__(self, "num_spatial_dims", len(points))
         object.__setattr__(self, "num_points", tuple(points))
         super().__post_init__()
-        key = jr.PRNGKey(0)
-        state = jax.ShapeDtypeStruct(self._state_shape, jnp.float32)
-        prints = {"step": fingerprint_of_function(self.step, state), "draw": fingerprint_of_function(self.draw, key)}
-        object.__setattr__(self, "_fingerprints", prints)
+        object.__setattr__(self, "_code", {name: content_hash(getattr(self, name)) for name in ("step", "draw")})
 
     @property
     def _state_shape(self) -> tuple[int, ...]:
@@ -69,7 +65,7 @@ class OwnEvolution(Evolution):
 
     @property
     def config(self) -> dict[str, Any]:
-        return super().config | self._fingerprints
+        return super().config | self._code
 
     @property
     def label(self) -> str:

@@ -1,11 +1,10 @@
 """Scenarios by name: the package's and the user's."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._options import bind_options, parse_options
+from .._options import bind_options, did_you_mean, parse_options
 from ._scenario import Scenario, plain
 
 SCENARIOS: dict[str, Callable[..., Scenario]] = {}
@@ -57,22 +56,17 @@ def make_scenario(written: str | Mapping[str, Any]) -> Scenario:
     if isinstance(written, str):
         name, options = parse_options(written)
     else:
-        options = {key: _as_tuple(value) for key, value in written.items()}
+        options = {key: value for key, value in written.items() if key != "code"}
         name = str(options.pop("name", ""))
     if name not in SCENARIOS and (match := re.fullmatch(r"(.+)-([123])d", name)):
         name, options = match[1], {"num_spatial_dims": int(match[2]), **options}
     if name not in SCENARIOS:
-        close = difflib.get_close_matches(name, SCENARIOS, n=1)
         raise ValueError(
             f"`scenario` must be one of {', '.join(sorted(SCENARIOS))}, got {name!r}. "
-            + (f"Did you mean {close[0]!r}?" if close else "`pdequinox bench list` describes them.")
+            + (did_you_mean(name, SCENARIOS) or "`pdequinox bench list` describes them.")
         )
     scenario = bind_options(SCENARIOS[name], options, f"scenario {name!r}")()
     if not isinstance(scenario, Scenario):
         raise ValueError(f"`{name}` must return a scenario, got {type(scenario).__name__}. Return an `Evolution`, say.")
     object.__setattr__(scenario, "_written", {"name": name, **plain(options)})
     return scenario
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(map(_as_tuple, value)) if isinstance(value, list | tuple) else value

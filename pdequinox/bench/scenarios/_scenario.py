@@ -18,6 +18,7 @@ from ... import train
 from ..._checks import check_integer, numbers_per_axis, per_axis
 from ...boundary import normalize_boundary_mode, quadrature_weights
 from ...conv import resample
+from .._content import content_hash
 from ._cache import cached
 
 
@@ -79,6 +80,7 @@ class Scenario(abc.ABC):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, self._default(name))  # the fields of a frozen class
         for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, as_tuple(getattr(self, field.name)))
             if field.type in (float, float | None):
                 # 2 and 2.0 are the same scenario.
                 object.__setattr__(self, field.name, _number(field.name, getattr(self, field.name)))
@@ -129,12 +131,16 @@ class Scenario(abc.ABC):
         return any(isinstance(mode, tuple) for mode in modes)
 
     @property
+    def has_coarse_grids(self) -> bool:
+        """Whether it can be solved on coarser grids, and the solutions be interpolated."""
+        return self.has_solver and self.takes_other_grids and not self.has_mixed_ends
+
+    @property
     def config(self) -> dict[str, Any]:
         """All that defines the scenario, as plain values for a JSON file."""
-        return {
-            "name": self.name,
-            **{field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)},
-        }
+        values = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        is_ours = type(self).__module__.startswith("pdequinox.")
+        return {"name": self.name, **values, **({} if is_ours else {"code": content_hash(type(self))})}
 
     @property
     def written(self) -> dict[str, Any]:
@@ -340,6 +346,11 @@ def _number(name: str, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise ValueError(f"`{name}` must be a finite number, got {value!r}. Write 0.5, say.")
     return float(value)
+
+
+def as_tuple(value: Any) -> Any:
+    """With tuples for lists."""
+    return tuple(map(as_tuple, value)) if isinstance(value, list | tuple) else value
 
 
 def plain(value: Any) -> Any:
