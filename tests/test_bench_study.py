@@ -135,7 +135,7 @@ def test_code_of_the_user_s_is_part_of_what_defines_a_run():
     steps = [jax.jit(lambda u, c=c: u * c) for c in constants]
     configs = [OwnEvolution(step=step, draw=lambda key: jax.random.normal(key, (1, 8))).config for step in steps]
     assert configs[0] != configs[1]
-    classes = [type("Mine", (Burgers,), {"name": "mine", "factor": factor}) for factor in (1, 2)]
+    classes = [type("Mine", (Burgers,), {"name": "mine", "factor": f, "__module__": __name__}) for f in (1, 2)]
     assert classes[0]().config != classes[1]().config and "code" not in Burgers().config
 
 

@@ -99,7 +99,7 @@ def render_markdown(results: Results, problems: list[Problem], pictures: list[Pi
     def shown(section: str) -> list[str]:
         return [f"![{escape_markdown(p.words)}]({p.name})" for p in pictures if p.section == section]
 
-    parts = ["# pdequinox bench", *(f"> {escape_markdown(remark)}" for remark in make_remarks(results))]
+    parts = ["# pdequinox bench", *(f"> {_with_code(remark)}" for remark in make_remarks(results))]
     if len(problems) > 1:
         parts += [_as_markdown(summary_sheet(problems)), *shown("summary")]
     if sweeps := shown("sweeps"):
@@ -112,6 +112,11 @@ def render_markdown(results: Results, problems: list[Problem], pictures: list[Pi
     parts += [escape_markdown(text) for text in circumstances(results)]
     parts.append("All numbers are in `results.csv` and, with the error at every step, `results.json`.\n")
     return "\n\n".join(parts)
+
+
+def _with_code(remark: str) -> str:
+    """A remark of ours, in which what is between backticks is code."""
+    return escape_markdown(remark).replace(r"\`", "`")
 
 
 def _as_markdown(sheet: Sheet) -> str:
