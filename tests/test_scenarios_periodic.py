@@ -359,7 +359,7 @@ def test_the_defaults_are_apebench_s():
         (Burgers, {"order": 5}, "`order` must be 1, 2, 3 or 4, got 5"),
         (Burgers, {"dealiasing_fraction": 1.5}, "`dealiasing_fraction` must be above 0 and at most 1, got 1.5"),
         (SwiftHohenberg, {"dt": 0.0}, "`dt` must be positive, got 0.0"),
-        (SwiftHohenberg, {"reactivity": math.inf}, "`reactivity` must be finite, got inf"),
+        (SwiftHohenberg, {"reactivity": math.inf}, "`reactivity` must be a finite number, got inf"),
         (KuramotoSivashinsky, {"gradient_norm_delta": -6.0}, "`convection_delta` must be 0 in 2D and 3D"),
         (
             KuramotoSivashinsky,
