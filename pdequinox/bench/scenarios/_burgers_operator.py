@@ -66,14 +66,6 @@ class BurgersOperator(Steady):
         check_integer("num_fine_points", self.num_fine_points, minimum=2 * self.num_waves + 1)
         check_integer("num_substeps", self.num_substeps)
 
-    @property
-    def in_channels(self) -> int:
-        return 1
-
-    @property
-    def out_channels(self) -> int:
-        return 1
-
     def sample_inputs(self, num_samples: int, seed: int) -> np.ndarray:
         return self._at_points(self.sample_coefficients(num_samples, seed))[:, None]
 

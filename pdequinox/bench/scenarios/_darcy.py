@@ -67,14 +67,6 @@ class Darcy(Steady):
                 raise ValueError(f"`{name}` must be positive, got {value}. Give a coefficient of the equation.")
         check_integer("num_modes", self.num_modes, minimum=2)
 
-    @property
-    def in_channels(self) -> int:
-        return 1
-
-    @property
-    def out_channels(self) -> int:
-        return 1
-
     def sample_inputs(self, num_samples: int, seed: int) -> np.ndarray:
         return np.where(self.sample_fields(num_samples, seed) >= 0, self.high, self.low)[:, None]
 

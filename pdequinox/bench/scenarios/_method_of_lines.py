@@ -12,8 +12,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from ..._checks import check_integer, numbers_per_axis, per_axis
-from ...boundary import AxisMode, normalize_boundary_mode, spacing, vanishes_at_a_wall
+from ..._checks import check_integer, per_axis
+from ...boundary import AxisMode, spacing, vanishes_at_a_wall
 from ...fields import Domain, FiniteDifferences
 from ._scenario import Evolution
 
@@ -113,14 +113,6 @@ class MethodOfLines(Evolution):
         axes = tuple(range(2, 2 + self.num_spatial_dims))
         largest = jnp.max(jnp.abs(_sum_of_products(coefficients, samples)), axis=axes, keepdims=True)
         return self.state(_sum_of_products(coefficients / largest, on_grid))
-
-    @property
-    def _modes(self) -> tuple[AxisMode, ...]:
-        return normalize_boundary_mode(self.boundary_mode, self.num_spatial_dims)
-
-    @property
-    def _extents(self) -> tuple[float, ...]:
-        return numbers_per_axis("domain_extent", self.domain_extent, self.num_spatial_dims)
 
     def _check_shape(self, name: str, shape: Any) -> tuple[int, ...]:
         shape = per_axis(name, shape, self.num_spatial_dims)

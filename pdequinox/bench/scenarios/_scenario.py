@@ -16,7 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from ... import train
 from ..._checks import check_integer, numbers_per_axis, per_axis
-from ...boundary import normalize_boundary_mode, quadrature_weights
+from ...boundary import AxisMode, normalize_boundary_mode, quadrature_weights
 from ...conv import resample
 from .._content import content_hash
 from ._cache import cached
@@ -117,18 +117,24 @@ class Scenario(abc.ABC):
         return per_axis("num_points", self.num_points, self.num_spatial_dims)
 
     @property
+    def _modes(self) -> tuple[AxisMode, ...]:
+        return normalize_boundary_mode(self.boundary_mode, self.num_spatial_dims)
+
+    @property
+    def _extents(self) -> tuple[float, ...]:
+        return numbers_per_axis("domain_extent", self.domain_extent, self.num_spatial_dims)
+
+    @property
     def weights(self) -> np.ndarray | None:
         """Quadrature weights of the grid, of the shape of a field, with mean one; `None` where all are one."""
-        modes = normalize_boundary_mode(self.boundary_mode, self.num_spatial_dims)
-        axes = (quadrature_weights(n, 1.0, mode) for n, mode in zip(self.shape, modes, strict=True))
+        axes = (quadrature_weights(n, 1.0, mode) for n, mode in zip(self.shape, self._modes, strict=True))
         weights = ft.reduce(np.multiply.outer, axes)
         return None if np.allclose(weights, weights.mean()) else weights / weights.mean()
 
     @property
     def has_mixed_ends(self) -> bool:
         """Whether an axis has two different ends, for which there is no basis."""
-        modes = normalize_boundary_mode(self.boundary_mode, self.num_spatial_dims)
-        return any(isinstance(mode, tuple) for mode in modes)
+        return any(isinstance(mode, tuple) for mode in self._modes)
 
     @property
     def has_coarse_grids(self) -> bool:
@@ -266,6 +272,14 @@ class Steady(Scenario):
 
     subtracts_means: ClassVar[tuple[bool, bool]] = (False, False)
     """Whether inputs and targets lose their means; a field that vanishes at a wall would then do so no more."""
+
+    @property
+    def in_channels(self) -> int:
+        return 1
+
+    @property
+    def out_channels(self) -> int:
+        return 1
 
     @abc.abstractmethod
     def sample_inputs(self, num_samples: int, seed: int) -> np.ndarray:

@@ -13,7 +13,6 @@ from ...boundary import (
     AxisMode,
     extension,
     grid,
-    normalize_boundary_mode,
     quadrature_weights,
     spacing,
     vanishes_at_a_wall,
@@ -60,14 +59,6 @@ class Poisson(Steady):
             raise ValueError(f"`length_scale` must be positive, got {self.length_scale}. Give a length such as 0.1.")
 
     @property
-    def in_channels(self) -> int:
-        return 1
-
-    @property
-    def out_channels(self) -> int:
-        return 1
-
-    @property
     def is_singular(self) -> bool:
         """Whether constants are solutions without a source."""
         return not any(vanishes_at_a_wall(mode) for mode in self._modes)
@@ -106,14 +97,6 @@ class Poisson(Steady):
             matrix = kron(matrix, eye_array(n)) + kron(eye_array(size), second)
             size *= n
         return matrix
-
-    @property
-    def _modes(self) -> tuple[AxisMode, ...]:
-        return normalize_boundary_mode(self.boundary_mode, self.num_spatial_dims)
-
-    @property
-    def _extents(self) -> tuple[float, ...]:
-        return numbers_per_axis("domain_extent", self.domain_extent, self.num_spatial_dims)
 
     @staticmethod
     def second_differences(num_points: int, extent: float, mode: AxisMode) -> np.ndarray:
