@@ -1,6 +1,5 @@
 """Scenarios of arrays, from memory and from files: what is read, how it is normalised, and what is refused."""
 
-import h5py
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -8,27 +7,9 @@ import pytest
 
 from pdequinox.bench.scenarios._arrays import ArrayFile, PairFile, from_arrays, from_pairs
 from pdequinox.bench.scenarios._scenario import Pairs, Trajectories
+from stored_fields import fields, normalised, write_h5
 
-RNG = np.random.default_rng(0)
 SHAPE = (10, 7, 2, 6, 8)  # samples, times, channels, x, y
-
-
-def fields(*shape):
-    return RNG.standard_normal(shape).astype(np.float32) + 3
-
-
-def write_h5(path, arrays):
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            file[name] = array
-    return str(path)
-
-
-def normalised(array, training, axis=2, with_mean=True):
-    """Each channel by the statistics of the training samples, written out."""
-    axes = tuple(a for a in range(training.ndim) if a != axis)
-    mean = training.mean(axis=axes, keepdims=True) if with_mean else 0
-    return (array - mean) / training.std(axis=axes, keepdims=True)
 
 
 # Arrays

@@ -11,27 +11,7 @@ from pdequinox.bench.scenarios._arrays import ArrayFile, PairFile, from_pairs
 from pdequinox.bench.scenarios._pdebench import PDEBench, PDEBenchDarcy
 from pdequinox.bench.scenarios._the_well import TheWell
 from pdequinox.boundary import grid
-
-RNG = np.random.default_rng(0)
-
-
-def fields(*shape):
-    return RNG.standard_normal(shape).astype(np.float32) + 3
-
-
-def write_h5(path, arrays):
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            file[name] = array
-    return str(path)
-
-
-def normalised(array, training, axis=2, with_mean=True):
-    """Each channel by the statistics of the training samples, written out."""
-    axes = tuple(a for a in range(training.ndim) if a != axis)
-    mean = training.mean(axis=axes, keepdims=True) if with_mean else 0
-    return (array - mean) / training.std(axis=axes, keepdims=True)
-
+from stored_fields import fields, normalised, write_h5
 
 # PDEBench
 
