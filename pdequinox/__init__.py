@@ -20,7 +20,7 @@ from .train import (
 )
 
 if _typing.TYPE_CHECKING:
-    from . import geometry, jacobian, mesh
+    from . import geometry, jacobian, mesh, parallel
 
 __version__ = "0.2.0"
 
@@ -55,6 +55,7 @@ __all__ = [
     "mesh",
     "operator",
     "operators",
+    "parallel",
     "sample_data",
     "train",
 ]
@@ -62,6 +63,6 @@ __all__ = [
 
 def __getattr__(name: str) -> _typing.Any:
     """Rooms that the rest does not need are imported when they are first used."""
-    if name in ("geometry", "jacobian", "mesh"):
+    if name in ("geometry", "jacobian", "mesh", "parallel"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 def fingerprint(arrays: Iterable[Any], text: str = "") -> str:
@@ -25,6 +27,44 @@ def is_array(leaf: Any) -> bool:
 
 def bytes_of(array: Any) -> bytes:
     """The content of an array, also of one of random keys."""
-    if jax.numpy.issubdtype(array.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
     return np.asarray(array).tobytes()
+
+
+def fingerprint_in_place(arrays: Iterable[Any], text: str = "") -> str:
+    """`fingerprint` of arrays that are not brought together: those that lie over devices are summed up where they are.
+
+    It does not depend on how many devices these are.
+    """
+    arrays = list(arrays)
+    kinds = [f"{np.shape(array)} {getattr(array, 'dtype', type(array))}" for array in arrays]
+    sums = (_sums_of_bits(array) if isinstance(array, jax.Array) else array for array in arrays)
+    return fingerprint(sums, f"{text} {kinds}")
+
+
+def _sums_of_bits(array: jax.Array) -> np.ndarray:
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    return np.asarray(_sums(array))
+
+
+@jax.jit
+def _sums(array: jax.Array) -> jax.Array:
+    """Two sums of the bits, weighted by where they stand, modulo 2^32: the same in any order."""
+    if jnp.iscomplexobj(array):
+        array = jnp.stack([array.real, array.imag], axis=-1)
+    size = array.dtype.itemsize
+    if array.dtype == bool:
+        bits = array.astype(np.uint32)
+    else:
+        bits = lax.bitcast_convert_type(array, {1: np.uint8, 2: np.uint16}.get(size, np.uint32)).astype(np.uint32)
+    place = jnp.zeros((), np.uint32)
+    for axis, length in enumerate(bits.shape):
+        place = place * np.uint32(length) + lax.broadcasted_iota(np.uint32, bits.shape, axis)
+    sums = []
+    for factor in (0x9E3779B1, 0x85EBCA77):  # odd, as in xxHash
+        weight = place * np.uint32(factor)
+        weight = (weight ^ (weight >> 15)) * np.uint32(0xC2B2AE3D) | np.uint32(1)
+        sums.append(jnp.sum(bits * weight, dtype=np.uint32))
+    return jnp.stack(sums)

@@ -1,7 +1,8 @@
 """What primitives of JAX have in common, be they maps of one operand or of two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -31,16 +32,23 @@ def define(
         alone, split = _rule(on_cpu), _rule(function)
 
         def rule(context: Any, *operands: Any, **options: Any) -> Any:
-            num_devices = getattr(context.module_context.axis_context, "num_devices", 1)
-            return (alone if num_devices == 1 else split)(context, *operands, **options)
+            return (alone if _num_devices(context) == 1 else split)(context, *operands, **options)
 
         mlir.register_lowering(primitive, rule, platform="cpu")
+
+
+def _num_devices(context: Any) -> int:
+    """Over how many devices XLA splits arrays by itself: those along mesh axes that no `jax.shard_map` has taken."""
+    axes = context.module_context.axis_context
+    if hasattr(axes, "manual_axes"):
+        return prod(size for name, size in axes.mesh.shape.items() if name not in axes.manual_axes)
+    return getattr(axes, "num_devices", 1)
 
 
 def alike(a: Array, b: Array) -> tuple[Array, Array]:
     """Two operands that vary over the same axes of a device mesh, as `jax.shard_map` wants those of a primitive."""
     only_a, only_b = _varying(a) - _varying(b), _varying(b) - _varying(a)
-    return _vary(a, only_b), _vary(b, only_a)
+    return vary(a, only_b), vary(b, only_a)
 
 
 def _varying(x: Array) -> frozenset:
@@ -48,10 +56,11 @@ def _varying(x: Array) -> frozenset:
     return kind.manual_axis_type.varying if hasattr(kind, "manual_axis_type") else kind.vma
 
 
-def _vary(x: Array, axes: frozenset) -> Array:
-    if not axes:
+def vary(x: Array, axes: Iterable[str]) -> Array:
+    """`x` as one that varies over these axes of a device mesh, among others."""
+    names = tuple(sorted(set(axes) - _varying(x)))
+    if not names:
         return x
-    names = tuple(sorted(axes))
     if hasattr(lax, "pcast"):
         return lax.pcast(x, names, to="varying")
     return getattr(lax, "pvary")(x, names)  # noqa: B009 (the name before jax 0.9)

@@ -15,6 +15,7 @@ import pytest
 
 
 def pytest_configure(config):
+    jax.config.update("jax_num_cpu_devices", 8)  # for meshes; what names no mesh runs on the first one
     os.environ["PDEQUINOX_CACHE"] = str(config.cache.mkdir("pdequinox"))
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

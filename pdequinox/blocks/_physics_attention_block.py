@@ -11,7 +11,7 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_integer, check_sizes
-from ..boundary import BoundaryMode
+from ..boundary import BoundaryMode, computed_by_shard, share_among_shards, sum_over_shards
 from ..conv import LayerNorm, PhysicsConv, PointwiseLinearConv, ReceptiveField
 from ._attention import attend, check_heads
 from ._base_block import Block, factory_of
@@ -119,16 +119,22 @@ class PhysicsAttentionBlock(Block):
             self.bypass_conv = PointwiseLinearConv(num_spatial_dims, in_channels, out_channels, False, key=next(keys))
 
     def __call__(self, x: Array) -> Array:
-        normed = self.norm_1(x)
+        x = self.bypass_conv(x) + self.output(self._attended(self.norm_1(x)))
+        return x + self.mlp(self.norm_2(x))
+
+    @computed_by_shard
+    def _attended(self, normed: Array) -> Array:
+        """What the points get back from the slices, which are sums over all points."""
         weights = self.slice_weights(normed)
         values = self._heads(self.value_conv(normed)).astype(weights.dtype)
-        tokens = jnp.einsum("dhn,ghn->dhg", values, weights) / (jnp.sum(weights, axis=2).T + 1e-5)
-        q, k, v = jnp.split(self.qkv(tokens.astype(x.dtype)), 3)
+        space = range(normed.ndim - 1)
+        sums = [jnp.einsum("dhn,ghn->dhg", values, weights), jnp.sum(weights, axis=2).T[None]]
+        sums = sum_over_shards(jnp.concatenate(sums), space)
+        q, k, v = jnp.split(self.qkv((sums[:-1] / (sums[-1] + 1e-5)).astype(normed.dtype)), 3)
         batched = lambda u: u.transpose(2, 1, 0)[None]  # noqa: E731
-        tokens = attend(batched(q), batched(k), batched(v))[0].astype(weights.dtype)
-        y = jnp.einsum("ghd,ghn->hdn", tokens, weights).astype(x.dtype)
-        x = self.bypass_conv(x) + self.output(y.reshape(-1, *x.shape[1:]))
-        return x + self.mlp(self.norm_2(x))
+        tokens = share_among_shards(attend(batched(q), batched(k), batched(v))[0].astype(weights.dtype), space)
+        y = jnp.einsum("ghd,ghn->hdn", tokens, weights).astype(normed.dtype)
+        return y.reshape(-1, *normed.shape[1:])
 
     def slice_weights(self, normed: Array) -> Array:
         """To what extent each point belongs to each slice, `(slices, heads, points)`, for the normed input."""

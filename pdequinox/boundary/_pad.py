@@ -1,22 +1,20 @@
 """Ghost values: a linear map of the values near the edge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache, partial
-from itertools import pairwise
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
 from jaxtyping import Array
 
 from .._checks import check_inexact
 from .._exact import solve
-from .._primitive import define
+from ._copies import Run, extend_p, with_ends
 from ._modes import AxisMode, BoundaryMode, End, ends_of, normalize_boundary_mode
+from ._shards import Shard, neighbours, shards_of, times_matrix, times_rows, with_neighbours
 
 
 def pad(
@@ -45,6 +43,9 @@ def pad(
 
     Mirror images continue across both walls, so that a width may exceed the number of points. A single Neumann
     point is extended by its own value.
+
+    In a shard of a field that lies over several devices ([`pdequinox.boundary.by_shard`][]), the ghosts at its inner
+    ends are the values of the neighbours, and those beyond the walls are as above.
 
     **Arguments:**
 
@@ -97,14 +98,17 @@ def pad_nonzero(
     if degree is not None:
         x = check_inexact("x", x)
     zeros, copied = [], {}
-    for axis, (low, high), mode in zip(axes, widths, _modes_with_free(modes, len(axes), degree), strict=True):
+    modes, shards = _modes_with_free(modes, len(axes), degree), shards_of(len(axes))
+    for axis, (low, high), mode, shard in zip(axes, widths, modes, shards, strict=True):
         missing = (0, 0)
-        if degree is None or mode == "periodic" or (reflect and mode != "free"):
+        if shard is not None:
+            x = _between_shards(x, low, high, mode, axis, shard, degree, reflect)
+        elif _is_mirrored(mode, degree, reflect):
             runs, missing = _runs(x.shape[axis], low, high, mode, reflect)
             if len(runs) > 1:
                 copied[axis - x.ndim] = runs
         else:
-            x = _extrapolate(x, low, high, mode, axis, degree)
+            x = _extrapolate(x, low, high, mode, axis, cast(int, degree))
         zeros.append(missing)
     if copied:
         x = extend_p.bind(x, axes=tuple(copied), runs=tuple(copied.values()))
@@ -127,146 +131,21 @@ def _modes_with_free(modes: Any, num_axes: int, degree: int | None) -> tuple[Axi
     return tuple("free" if is_free else mode for is_free, mode in zip(free, known, strict=True))
 
 
-class _Run(NamedTuple):
-    """Consecutive entries of a padded axis: `sign * x[start], x[start + step], ...`, `length` of them."""
-
-    start: int
-    step: int
-    length: int
-    sign: int
-
-    @property
-    def points(self) -> tuple[int, int]:
-        """The first of its points, and the one behind the last."""
-        ends = self.start, self.start + self.step * (self.length - 1)
-        return min(ends), max(ends) + 1
-
-
-# A linear map and its transpose, each a primitive of JAX. From slices and a concatenation JAX would make the sum of one
-# array of full size per slice: 4 times slower in 3D, in several times the memory. Axes count from the end, where `vmap`
-# adds none.
-
-extend_p, fold_p = Primitive("extend"), Primitive("fold")
-
-
-def _extend(x: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...]) -> Array:
-    """Along each axis one run after the other."""
-    for axis, parts in zip(axes, runs, strict=True):
-        x = jnp.concatenate([_piece(x, run, axis % x.ndim) for run in parts], axis)
-    return x
-
-
-def _piece(x: Array, run: _Run, axis: int) -> Array:
-    start = run.start + min(0, run.step * (run.length - 1))
-    count = 1 if run.step == 0 else run.length
-    piece = lax.slice_in_dim(x, start, start + count, axis=axis)
-    if run.step < 0:
-        piece = lax.rev(piece, (axis,))
-    if run.step == 0:
-        shape = list(x.shape)
-        shape[axis] = run.length
-        piece = jnp.broadcast_to(piece, shape) if run.sign else jnp.zeros(shape, x.dtype)
-    return piece if run.sign == 1 else run.sign * piece
-
-
-FEW = 4
-"""So many ghosts, zeros aside, are on a CPU added to an axis one by one, without further memory; more in sections."""
-
-
-def _fold(y: Array, *, axes: tuple[int, ...], runs: tuple[tuple[_Run, ...], ...], few: int = 0) -> Array:
-    """Each point gets the sum of its copies, up to `few` ghosts of an axis one by one."""
-    for axis, parts in reversed(list(zip(axes, runs, strict=True))):
-        y = _folded(y, axis, parts, few)
-    return y
-
-
-def _folded(y: Array, axis: int, runs: tuple[_Run, ...], few: int) -> Array:
-    """Along one axis."""
-    axis %= y.ndim
-    starts = np.cumsum([0, *(run.length for run in runs)])
-    copies = [(run, int(start)) for run, start in zip(runs, starts, strict=False) if run.sign]
-    whole = _Run(0, 1, _num_points(runs), 1)
-    ghosts = [copy for copy in copies if copy[0] != whole]
-    if len(ghosts) == len(copies) - 1 and sum(run.length for run, _ in ghosts) <= few:
-        (start,) = {start for run, start in copies if run == whole}
-        return _plus_ghosts(lax.slice_in_dim(y, start, start + whole.length, axis=axis), y, ghosts, axis)
-
-    # Between the ends of runs.
-    def section(low: int, high: int) -> Array:
-        parts = [
-            _copies(y, run, start, low, high, axis)
-            for run, start in copies
-            if run.points[0] <= low and high <= run.points[1]
-        ]
-        return sum(parts[1:], parts[0])
-
-    cuts = sorted({end for run, _ in copies for end in run.points})
-    return jnp.concatenate([section(low, high) for low, high in pairwise(cuts)], axis)
-
-
-def _plus_ghosts(x: Array, y: Array, ghosts: Sequence[tuple[_Run, int]], axis: int) -> Array:
-    index, zero = lax.broadcasted_iota(np.int32, x.shape, axis), lax.full_like(x, 0)
-    for run, start in ghosts:
-        for i in range(run.length):
-            ghost = jnp.broadcast_to(lax.slice_in_dim(y, start + i, start + i + 1, axis=axis), x.shape)
-            x += run.sign * lax.select(index == run.start + run.step * i, ghost, zero)
-    return x
-
-
-def _copies(y: Array, run: _Run, start: int, low: int, high: int, axis: int) -> Array:
-    """What a run that begins at `start` holds of the points `low ... high - 1`."""
-    if run.step == 0:
-        piece = jnp.sum(lax.slice_in_dim(y, start, start + run.length, axis=axis), axis, keepdims=True)
-    elif run.step == 1:
-        piece = lax.slice_in_dim(y, start + low - run.start, start + high - run.start, axis=axis)
-    else:
-        piece = lax.slice_in_dim(y, start + run.start - high + 1, start + run.start - low + 1, axis=axis)
-        piece = lax.rev(piece, (axis,))
-    return piece if run.sign == 1 else run.sign * piece
-
-
-def _shape_with(length: Callable[..., int], x: Any, *, axes: Any, runs: Any) -> tuple[Any, ...]:
-    shape = list(x.shape)
-    for axis, parts in zip(axes, runs, strict=True):
-        shape[axis] = length(parts)
-    return tuple(shape)
-
-
-def _batch(primitive: Primitive, operands: Sequence[Array], dims: Sequence[int], **options: Any) -> tuple[Array, int]:
-    return primitive.bind(jnp.moveaxis(operands[0], dims[0], 0), **options), 0
-
-
-def _length(runs: tuple[_Run, ...]) -> int:
-    return sum(run.length for run in runs)
-
-
-def _num_points(runs: tuple[_Run, ...]) -> int:
-    return max(run.points[1] for run in runs)
-
-
-define(extend_p, partial(_shape_with, _length), _extend)
-define(fold_p, partial(_shape_with, _num_points), _fold, on_cpu=partial(_fold, few=FEW))
-ad.deflinear2(extend_p, lambda cotangent, _, **options: [fold_p.bind(cotangent, **options)])
-ad.deflinear2(fold_p, lambda cotangent, _, **options: [extend_p.bind(cotangent, **options)])
-batching.primitive_batchers[extend_p] = partial(_batch, extend_p)
-batching.primitive_batchers[fold_p] = partial(_batch, fold_p)
-
-
 @cache
 def _runs(
     num_points: int, low: int, high: int, mode: AxisMode, reflect: bool
-) -> tuple[tuple[_Run, ...], tuple[int, int]]:
+) -> tuple[tuple[Run, ...], tuple[int, int]]:
     """A padded axis as few runs of consecutive points, without the zeros at its ends, and how many these are."""
-    interior = _Run(0, 1, num_points, 1)
+    interior = Run(0, 1, num_points, 1)
     sides = [[], []]
     for side, positions in zip(sides, (range(-low, 0), range(num_points, num_points + high)), strict=True):
         for index, sign in (_source(p, num_points, mode, reflect) for p in positions):
             last = side[-1] if side else None
             step = index - (last.start + last.step * (last.length - 1)) if last else 0
             if last and last.sign == sign and (last.length == 1 or last.step == step) and abs(step) <= 1:
-                side[-1] = _Run(last.start, step, last.length + 1, sign)
+                side[-1] = Run(last.start, step, last.length + 1, sign)
             else:
-                side.append(_Run(index, 0, 1, sign))
+                side.append(Run(index, 0, 1, sign))
     runs = [*sides[0], interior, *sides[1]]
     zeros_low = runs.pop(0).length if runs[0].sign == 0 else 0
     zeros_high = runs.pop().length if runs[-1].sign == 0 else 0
@@ -303,11 +182,70 @@ def extension(num_points: int, low: int, high: int, mode: AxisMode) -> np.ndarra
     - `mode`: The axis' boundary mode: a string, or a (left, right) pair.
     """
     (mode,) = normalize_boundary_mode((mode,), 1)
-    matrix = np.zeros((low + num_points + high, num_points))
-    for row, position in enumerate(range(-low, num_points + high)):
-        index, sign = _source(position, num_points, mode, True)
-        matrix[row, index] = sign
-    return matrix
+    return _extension(num_points, low, high, mode, None, True)
+
+
+def _extension(num_points: int, low: int, high: int, mode: AxisMode, degree: int | None, reflect: bool) -> np.ndarray:
+    before, behind = _ghost_rows(num_points, low, high, mode, degree, reflect)
+    return np.concatenate([before, np.eye(num_points), behind])
+
+
+@lru_cache(maxsize=256)
+def _ghost_rows(
+    num_points: int, low: int, high: int, mode: Any, degree: int | None, reflect: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ghosts at the two ends of an axis as matrices of shape `(width, num_points)`, read-only."""
+    rows = np.zeros((low, num_points)), np.zeros((high, num_points))
+    if _is_mirrored(mode, degree, reflect):
+        positions = range(-low, 0), range(num_points, num_points + high)
+        for matrix, ghosts in zip(rows, positions, strict=True):
+            for row, position in enumerate(ghosts):
+                index, sign = _source(position, num_points, mode, reflect)
+                matrix[row, index] = sign
+    else:
+        left, right = (None, None) if mode == "free" else ends_of(mode) or (None, None)
+        for matrix, end in zip(rows, (left, right), strict=True):
+            if len(matrix):
+                of_nearest = ghost_matrix(len(matrix), cast(int, degree), end)
+                _check_enough(num_points, of_nearest.shape[1], degree, mode)
+                matrix[:, : of_nearest.shape[1]] = of_nearest
+        rows = rows[0][::-1], rows[1][:, ::-1]
+    for matrix in rows:
+        matrix.setflags(write=False)
+    return rows
+
+
+def _is_mirrored(mode: AxisMode, degree: int | None, reflect: bool) -> bool:
+    """Whether ghosts are single points, changed in sign or not, or zeros."""
+    return degree is None or mode == "periodic" or (reflect and mode != "free")
+
+
+def _between_shards(
+    x: Array, low: int, high: int, mode: AxisMode, axis: int, shard: Shard, degree: int | None, reflect: bool
+) -> Array:
+    """A shard with ghosts from its neighbours, and by the mode at the ends of the domain."""
+    n = x.shape[axis]
+    if mode == "periodic":
+        return with_neighbours(x, low, high, axis, shard)
+    rows = _ghost_rows(n * shard.count, low, high, mode, degree, reflect)
+    nearest = [np.flip(matrix, 1) if side else matrix for side, matrix in enumerate(rows)]
+    reach = [int(np.max(np.nonzero(matrix)[1], initial=-1)) + 1 for matrix in nearest]
+    if max(low, high, *reach) > n:
+        # Shards so small that a wall's ghosts, or what they are made of, lie in several.
+        matrix = _extension(n * shard.count, low, high, mode, degree, reflect)
+        every = np.stack([matrix[s * n : (s + 1) * n + low + high] for s in range(shard.count)])
+        return times_rows(every, x, axis, shard)
+    first, x, last = with_ends(x, max(high, reach[0]), max(low, reach[1]), axis)
+    before, behind = neighbours(first, last, n, low, high, axis, shard, is_ring=False)
+    index = lax.axis_index(shard.name)
+    if reach[0]:  # else zeros, which no neighbour has sent already
+        ghosts = times_matrix(rows[0][:, : reach[0]], lax.slice_in_dim(first, 0, reach[0], axis=axis), axis)
+        before = jnp.where(index == 0, ghosts, before)
+    if reach[1]:
+        start = last.shape[axis] - reach[1]
+        ghosts = times_matrix(rows[1][:, -reach[1] :], lax.slice_in_dim(last, start, None, axis=axis), axis)
+        behind = jnp.where(index == shard.count - 1, ghosts, behind)
+    return jnp.concatenate([before, x, behind], axis)
 
 
 def _extrapolate(x: Array, low: int, high: int, mode: AxisMode, axis: int, degree: int) -> Array:
@@ -319,19 +257,20 @@ def _extrapolate(x: Array, low: int, high: int, mode: AxisMode, axis: int, degre
             continue
         matrix = ghost_matrix(width, degree, end)
         num_needed = matrix.shape[1]
-        if x.shape[axis] < num_needed:
-            raise ValueError(
-                f"`x` must have at least {num_needed} points along axis {axis} for ghosts of degree {degree} with "
-                f"mode {mode!r}, got {x.shape[axis]}. Lower the accuracy or refine the grid."
-            )
+        _check_enough(x.shape[axis], num_needed, degree, mode, f" along axis {axis}")
         start = 0 if low_side else x.shape[axis] - num_needed
         edge = lax.slice_in_dim(x, start, start + num_needed, axis=axis)
-        matrix = matrix[::-1] if low_side else matrix[:, ::-1]
-        ghosts = jnp.moveaxis(
-            jnp.tensordot(matrix.astype(x.dtype), edge, ((1,), (axis,)), precision=lax.Precision.HIGHEST), 0, axis
-        )
+        ghosts = times_matrix(matrix[::-1] if low_side else matrix[:, ::-1], edge, axis)
         pieces = [ghosts, *pieces] if low_side else [*pieces, ghosts]
     return jnp.concatenate(pieces, axis)
+
+
+def _check_enough(num_points: int, num_needed: int, degree: int | None, mode: AxisMode, place: str = "") -> None:
+    if num_points < num_needed:
+        raise ValueError(
+            f"`x` must have at least {num_needed} points{place} for ghosts of degree {degree} with "
+            f"mode {mode!r}, got {num_points}. Lower the accuracy or refine the grid."
+        )
 
 
 @cache

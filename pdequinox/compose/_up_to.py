@@ -16,8 +16,9 @@ def up_to(up: Callable, x: Array, shape: Sequence[int], factor: int, boundary_mo
     the right, or padded there by the boundary mode.
     """
     if "output_padding" in inspect.signature(up).parameters:
-        least = jax.eval_shape(lambda x: up(x, output_padding=0), x).shape[1:]
-        x = up(x, output_padding=tuple(min(max(n - m, 0), factor - 1) for n, m in zip(shape, least, strict=True)))
+        # The trial is with the most: a grid of all fine points, which lies over devices wherever the coarse one does.
+        most = jax.eval_shape(lambda x: up(x, output_padding=factor - 1), x).shape[1:]
+        x = up(x, output_padding=tuple(max(factor - 1 - max(m - n, 0), 0) for n, m in zip(shape, most, strict=True)))
     else:
         x = up(x)
     x = x[(slice(None), *map(slice, shape))]

@@ -25,6 +25,7 @@ from jax.interpreters import ad, batching
 from jaxtyping import Array, Float
 
 from .._primitive import alike, define
+from ..boundary import lies_over_devices
 from ._lowering import CHANNELS, Axis, lower, lower_on_cpu, others, shape_of
 
 
@@ -51,22 +52,22 @@ def convolve_transposed(
     points: Sequence[int],
     *,
     windows: Sequence[tuple[int, int]],
-    zeros: Sequence[tuple[int, int]],
+    ghosts: Sequence[int],
     stride: Sequence[int],
     dilation: Sequence[int],
     groups: int,
 ) -> Float[Array, "o ..."]:
-    """Transposed convolution of an input extended by `coarse_window`, to a grid of `points`.
+    """Transposed convolution of an input with so many `ghosts` to the left, to a grid of `points`.
 
     The fine point p sees the zero-stuffed coarse points at p + dilation * t - left for the taps t, where `windows`
     holds (left, right) per axis: the gradient, by its input, of a convolution with the flipped kernel.
     """
-    axes = []
-    for fine, coarse, taps, window, (low_zeros, _), s, d in zip(
-        points, x.shape[1:], weight.shape[2:], windows, zeros, stride, dilation, strict=True
-    ):
-        ghosts = coarse_window(window, s)[0] - low_zeros
-        axes.append(Axis(fine, taps, coarse, s, d, window[1] + s * ghosts))
+    axes = [
+        Axis(fine, taps, coarse, s, d, right + s * low)
+        for fine, coarse, taps, (_, right), low, s, d in zip(
+            points, x.shape[1:], weight.shape[2:], windows, ghosts, stride, dilation, strict=True
+        )
+    ]
     kernel = lax.rev(weight, tuple(range(2, weight.ndim)))
     kernel = jnp.swapaxes(_kernel(kernel, groups), -len(axes) - 2, -len(axes) - 1)
     return _one_sample(form("x", tuple(axes), kernel, _sample(x, groups)), len(axes))
@@ -74,6 +75,9 @@ def convolve_transposed(
 
 def mix_channels(x: Float[Array, "i ..."], weight: Float[Array, "o i"], precision: Any = None) -> Float[Array, "o ..."]:
     """One matrix for all points."""
+    if lies_over_devices():
+        # XLA splits the points if they keep their axes.
+        return jnp.tensordot(weight, x, 1, precision=precision)
     points = Axis(x[0].size, 1, x[0].size)
     y = form("y", (points,), x.reshape(1, len(x), -1), weight[..., None], precision=precision)
     return y.reshape(-1, *x.shape[1:])
@@ -91,10 +95,13 @@ def cell_window(kernel_size: int, stride: int, dilation: int) -> tuple[int, int]
     return left, reach - left
 
 
-def coarse_window(window: tuple[int, int], stride: int) -> tuple[int, int]:
-    """How many coarse points to the left and right of a coarse point its fine points see, along one axis."""
+def coarse_window(window: tuple[int, int], stride: int, surplus: int = 0) -> tuple[int, int]:
+    """How many coarse points to the left and right of a coarse grid its fine points see, along one axis.
+
+    `surplus` is how many more fine points there are than `stride` for each coarse one.
+    """
     left, right = window
-    return left // stride, -(-right // stride)
+    return left // stride, max(0, (surplus + stride - 1 + right) // stride)
 
 
 def form(result: str, axes: tuple[Axis, ...], a: Array, b: Array, *, precision: Any = None) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer
-from ..boundary import BoundaryMode, pad_nonzero, spacing
+from ..boundary import BoundaryMode, computed_by_shard, pad_nonzero, spacing, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import convolve, same_window
 from ._lowering import accumulation_dtype
@@ -72,6 +72,7 @@ class DifferentialConv(AbstractConv):
                 f"`kernel_size` must be at least 2 on one axis, got {kernel_size}. A difference needs two points."
             )
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -84,7 +85,9 @@ class DifferentialConv(AbstractConv):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        volume = prod(spacing(n, 1.0, mode) for n, mode in zip(x.shape[1:], self.boundary_mode, strict=True))
+        volume = prod(
+            spacing(n, 1.0, mode) for n, mode in zip(whole_shape(x.shape[1:]), self.boundary_mode, strict=True)
+        )
         scale = 1 / (self.num_reference_points * volume ** (1 / self.num_spatial_dims))
         weight = self.weight.astype(accumulation_dtype(x.dtype))
         taps = tuple(range(2, weight.ndim))

@@ -10,7 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_sizes, per_axis
-from ..boundary import AxisMode, BoundaryMode, basis, normalize_boundary_mode, roles
+from ..boundary import AxisMode, BoundaryMode, basis, computed_by_shard, normalize_boundary_mode, roles, whole_shape
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
 from ._spectrum import Pair, analyze, mix, synthesize
@@ -88,6 +88,7 @@ class FactorizedSpectralConv(eqx.Module):
         """Of the transform along one axis, by itself."""
         return roles((self.boundary_mode[axis],), 1, self.parity)[0]
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -109,15 +110,16 @@ class FactorizedSpectralConv(eqx.Module):
     def _along(self, axis: int, x: Array) -> Array:
         """The layer of one axis, for all lines at once."""
         num_modes, real, imag = self.num_modes[axis], self.weights_real[axis], self.weights_imag[axis]
-        bases = [basis(x.shape[1 + axis], num_modes, self.boundary_mode[axis], self._role(axis))]
+        num_points = whole_shape(x.shape[1:])[axis]
+        bases = [basis(num_points, num_modes, self.boundary_mode[axis], self._role(axis))]
         weights = real.astype(x.dtype)[None], None if imag is None else imag.astype(x.dtype)[None]
 
         def mixed(z: Pair) -> Pair:
             return mix(weights, z, bases)
 
         lines = jnp.moveaxis(x, 1 + axis, 1)
-        z = analyze(lines.reshape(*lines.shape[:2], -1), bases, [num_modes])
-        y = synthesize(jax.vmap(mixed, in_axes=2, out_axes=2)(z), bases)
+        z = analyze(lines.reshape(*lines.shape[:2], -1), bases, [num_modes], [axis])
+        y = synthesize(jax.vmap(mixed, in_axes=2, out_axes=2)(z), bases, [axis])
         return jnp.moveaxis(y.reshape(-1, *lines.shape[1:]), 1, 1 + axis)
 
     @property

@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import check_floating, check_input, check_integer
+from ..boundary import computed_by_shard, mean_over_shards
 from ._lowering import accumulation_dtype
 
 
@@ -50,6 +51,7 @@ class GroupNorm(eqx.Module):
         self.weight = jnp.ones(self.channels or 0) if channelwise_affine else None
         self.bias = jnp.zeros(self.channels or 0) if channelwise_affine else None
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -66,9 +68,9 @@ class GroupNorm(eqx.Module):
         x = check_input(x, channels, None, x.dtype if self.weight is None else self.weight.dtype)
         self._check_divides(channels)
         dtype = accumulation_dtype(x.dtype)
-        grouped = x.astype(dtype).reshape(self.groups, -1)
-        centred, mean, variance = centred_moments(grouped)
         per_group = channels // self.groups
+        grouped = x.astype(dtype).reshape(self.groups, per_group, *x.shape[1:])
+        centred, mean, variance = centred_moments(grouped, x.ndim - 1)
         scale = jnp.repeat(lax.rsqrt(variance + self.eps), per_group)
         if self.weight is not None:
             scale = scale * self.weight.astype(dtype)
@@ -87,8 +89,8 @@ class GroupNorm(eqx.Module):
 
 
 def centred_moments(
-    x: Float[Array, "groups n"],
-) -> tuple[Float[Array, "groups n"], Float[Array, " groups"], Float[Array, " groups"]]:
+    x: Float[Array, "groups ..."], num_axes: int
+) -> tuple[Float[Array, "groups ..."], Float[Array, " groups"], Float[Array, " groups"]]:
     """`x` about its mean, and the mean and the variance of the result: zero, and a plain sum of squares.
 
     The mean is taken out without its derivative; the zero that remains has it. So the values are those of two passes,
@@ -96,9 +98,12 @@ def centred_moments(
     The mean is summed about the first point, or its rounding would grow with an offset of all points. (If that point is
     an outlier, the rounding grows with its distance instead.)
     """
-    x = x - lax.stop_gradient(x[:, :1])
-    mean = jnp.mean(x, axis=1)
+    points = tuple(range(1, x.ndim))
+    first = lax.stop_gradient(x[(slice(None), *(0 for _ in points))])
+    x = x - jnp.expand_dims(first, points)
+    mean = mean_over_shards(jnp.mean(x, axis=points), first, num_axes)
     centre = lax.stop_gradient(mean)
-    x = x - centre[:, None]
+    x = x - jnp.expand_dims(centre, points)
     mean = mean - centre
-    return x, mean, jnp.mean(x**2, axis=1) - mean**2
+    square = mean_over_shards(jnp.mean(x**2, axis=points), jnp.zeros_like(mean), num_axes)
+    return x, mean, square - mean**2

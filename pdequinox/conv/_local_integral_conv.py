@@ -12,7 +12,15 @@ from jax import lax
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes
-from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode, pad_nonzero, spacing
+from ..boundary import (
+    AxisMode,
+    BoundaryMode,
+    computed_by_shard,
+    normalize_boundary_mode,
+    pad_nonzero,
+    spacing,
+    whole_shape,
+)
 from ._correlation import convolve
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
@@ -89,6 +97,7 @@ class LocalIntegralConv(eqx.Module):
         self.weight = jr.normal(key, (out_channels, in_channels, num_weights)) * in_channels**-0.5
         self.bias = jnp.zeros((out_channels, *(1,) * num_spatial_dims)) if use_bias else None
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -101,7 +110,8 @@ class LocalIntegralConv(eqx.Module):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        spacings = tuple(spacing(n, 1.0, mode) for n, mode in zip(x.shape[1:], self.boundary_mode, strict=True))
+        num_points = whole_shape(x.shape[1:])
+        spacings = tuple(spacing(n, 1.0, mode) for n, mode in zip(num_points, self.boundary_mode, strict=True))
         functions = kernel_functions(spacings, self.radius, self.num_rings)
         dtype, once = accumulation_dtype(x.dtype), (1,) * self.num_spatial_dims
         kernel = jnp.tensordot(

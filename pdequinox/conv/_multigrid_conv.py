@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes
-from ..boundary import AxisMode, BoundaryMode, coarse_start, normalize_boundary_mode, pad
+from ..boundary import AxisMode, BoundaryMode, coarse_start, normalize_boundary_mode
 from ._physics_conv import PhysicsConv
 from ._physics_conv_transpose import PhysicsConvTranspose
 from ._receptive_field import ReceptiveField, sum_receptive_fields
@@ -148,17 +148,14 @@ class MultigridConv(eqx.Module):
         return tuple(map(coarse_start, shape, self.boundary_mode))
 
     def _down(self, restriction: PhysicsConv, x: Array) -> Array:
-        """To every second point: with a ghost before the first one, if that is not among them."""
-        starts = self._starts(x.shape[1:])
-        x = restriction(pad(x, [(start, 0) for start in starts], self.boundary_mode))
-        return x[(slice(None), *(slice(start, None) for start in starts))]
+        """To every second point."""
+        return restriction(x, start=self._starts(x.shape[1:]))
 
     def _up(self, prolongation: PhysicsConvTranspose, x: Array, shape: tuple[int, ...]) -> Array:
         """The reverse, to a grid of the given shape."""
         starts = self._starts(shape)
-        x = pad(x, [(start, 0) for start in starts], self.boundary_mode)
-        more = [n + start - 2 * m + 1 for n, m, start in zip(shape, x.shape[1:], starts, strict=True)]
-        return prolongation(x, output_padding=more)[(slice(None), *(slice(start, None) for start in starts))]
+        more = [n - start - 2 * m + 1 for n, m, start in zip(shape, x.shape[1:], starts, strict=True)]
+        return prolongation(x, output_padding=more, start=starts)
 
     @property
     def receptive_field(self) -> ReceptiveField:

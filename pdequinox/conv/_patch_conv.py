@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, per_axis
-from ..boundary import BoundaryMode, pad
+from ..boundary import BoundaryMode, check_coarsened, computed_by_shard, pad, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import mix_channels
 from ._receptive_field import ReceptiveField
@@ -56,6 +56,7 @@ class PatchConv(AbstractConv):
             zero_bias_init=zero_bias_init,
         )
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -68,6 +69,7 @@ class PatchConv(AbstractConv):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
+        check_coarsened(whole_shape(x.shape[1:]), self.stride)
         x = pad(x, [(0, -n % p) for n, p in zip(x.shape[1:], self.stride, strict=True)], self.boundary_mode)
         counts = [n // p for n, p in zip(x.shape[1:], self.stride, strict=True)]
         split = [size for pair in zip(counts, self.stride, strict=True) for size in pair]
@@ -125,6 +127,7 @@ class PatchConvTranspose(AbstractConv):
         self.weight = scale * self.weight
         self.bias = None if self.bias is None else scale * self.bias
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 

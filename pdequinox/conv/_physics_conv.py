@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, PRNGKeyArray
 
-from .._checks import check_input
-from ..boundary import BoundaryMode, pad_nonzero
+from .._checks import check_input, per_axis
+from ..boundary import BoundaryMode, check_coarsened, computed_by_shard, pad_nonzero, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import convolve, same_window
 
@@ -70,19 +70,27 @@ class PhysicsConv(AbstractConv):
             zero_bias_init=zero_bias_init,
         )
 
-    def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
+    @computed_by_shard
+    def __call__(self, x: Array, *, start: int | Sequence[int] = 0, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
         - `x`: An array of shape `(in_channels, *spatial)`, in the dtype of the parameters.
+        - `start`: The input point that the first output is at; one integer or one per axis.
         - `key`: Ignored; accepted because Equinox's layers take one.
 
-        **Returns:** An array of shape `(out_channels, *ceil(spatial / stride))`.
+        **Returns:** An array of shape `(out_channels, *ceil((spatial - start) / stride))`.
 
-        **Raises:** `ValueError` for another shape or dtype.
+        **Raises:** `ValueError` for another shape, dtype or start.
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        widths = list(map(same_window, self.kernel_size, self.dilation))
+        starts = per_axis("start", start, self.num_spatial_dims, minimum=0)
+        check_coarsened(whole_shape(x.shape[1:]), self.stride)
+        windows = map(same_window, self.kernel_size, self.dilation)
+        reaches = [(left - first, right) for first, (left, right) in zip(starts, windows, strict=True)]
+        widths = [(max(0, left), right) for left, right in reaches]
         x, zeros = pad_nonzero(x, widths, self.boundary_mode, range(1, x.ndim))
+        if any(left < 0 for left, _ in reaches):
+            x = x[(slice(None), *(slice(max(0, -left), None) for left, _ in reaches))]
         y = convolve(x, self.weight, zeros=zeros, stride=self.stride, dilation=self.dilation, groups=self.groups)
         return y if self.bias is None else y + self.bias

@@ -6,7 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, per_axis
-from ..boundary import BoundaryMode, pad_nonzero
+from ..boundary import BoundaryMode, check_coarsened, computed_by_shard, pad_nonzero, shard_shape, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import cell_window, coarse_window, convolve_transposed, same_window
 
@@ -68,7 +68,7 @@ class PhysicsConvTranspose(AbstractConv):
             boundary_mode=boundary_mode,
             zero_bias_init=zero_bias_init,
         )
-        self.output_padding = self._checked(output_padding)
+        self.output_padding = self._checked("output_padding", output_padding)
         if alignment not in ("point", "cell"):
             raise ValueError(f"`alignment` must be 'point' or 'cell', got {alignment!r}. Choose one of them.")
         self.alignment = alignment
@@ -86,46 +86,57 @@ class PhysicsConvTranspose(AbstractConv):
             return tuple(map(cell_window, self.kernel_size, self.stride, self.dilation))
         return tuple(map(same_window, self.kernel_size, self.dilation))
 
+    @computed_by_shard
     def __call__(
         self,
         x: Array,
         *,
         output_padding: int | Sequence[int] | None = None,
+        start: int | Sequence[int] = 0,
         key: PRNGKeyArray | None = None,
     ) -> Array:
         """**Arguments:**
 
         - `x`: An array of shape `(in_channels, *spatial)`, in the dtype of the parameters.
         - `output_padding`: Replaces the one given at construction.
+        - `start`: The output point that the first input is at, less than the stride; one integer or one per axis.
         - `key`: Ignored; accepted because Equinox's layers take one.
 
-        **Returns:** An array of shape `(out_channels, *((spatial - 1) * stride + 1 + output_padding))`.
+        **Returns:** An array of shape `(out_channels, *(start + (spatial - 1) * stride + 1 + output_padding))`.
 
-        **Raises:** `ValueError` for another shape, dtype or output padding.
+        **Raises:** `ValueError` for another shape, dtype, start or output padding.
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        more = self.output_padding if output_padding is None else self._checked(output_padding)
-        shape = [(n - 1) * s + 1 + m for n, s, m in zip(x.shape[1:], self.stride, more, strict=True)]
-        widths = list(map(coarse_window, self.windows, self.stride))
+        starts = self._checked("start", start)
+        more = self.output_padding if output_padding is None else self._checked("output_padding", output_padding)
+        sizes = zip(whole_shape(x.shape[1:]), self.stride, starts, more, strict=True)
+        shape = [first + (n - 1) * s + 1 + m for n, s, first, m in sizes]
+        check_coarsened(shape, self.stride)
+        windows = [(left + first, right - first) for (left, right), first in zip(self.windows, starts, strict=True)]
+        widths = [
+            coarse_window(window, s, n - s * m)
+            for window, s, n, m in zip(windows, self.stride, shape, whole_shape(x.shape[1:]), strict=True)
+        ]
+        fine = shard_shape(shape)
         x, zeros = pad_nonzero(x, widths, self.boundary_mode, range(1, x.ndim))
         y = convolve_transposed(
             x,
             self.weight,
-            shape,
-            windows=self.windows,
-            zeros=zeros,
+            fine,
+            windows=windows,
+            ghosts=[low - missing for (low, _), (missing, _) in zip(widths, zeros, strict=True)],
             stride=self.stride,
             dilation=self.dilation,
             groups=self.groups,
         )
         return y if self.bias is None else y + self.bias
 
-    def _checked(self, output_padding: int | Sequence[int]) -> tuple[int, ...]:
-        padding = per_axis("output_padding", output_padding, self.num_spatial_dims, minimum=0)
-        if any(p >= s for p, s in zip(padding, self.stride, strict=True)):
+    def _checked(self, name: str, points: int | Sequence[int]) -> tuple[int, ...]:
+        numbers = per_axis(name, points, self.num_spatial_dims, minimum=0)
+        if any(number >= s for number, s in zip(numbers, self.stride, strict=True)):
             raise ValueError(
-                f"`output_padding` must be less than the stride {self.stride} on every axis, got {padding}. "
+                f"`{name}` must be less than the stride {self.stride} on every axis, got {numbers}. "
                 "A larger grid needs a larger stride."
             )
-        return padding
+        return numbers

@@ -8,7 +8,16 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import check_floating, per_axis
-from ..boundary import AxisMode, BoundaryMode, basis, normalize_boundary_mode, resampling, roles
+from ..boundary import (
+    AxisMode,
+    BoundaryMode,
+    basis,
+    lies_over_devices,
+    normalize_boundary_mode,
+    resampling,
+    roles,
+    times_matrix_over_devices,
+)
 from ._lowering import accumulation_dtype
 from ._spectrum import along_axis
 
@@ -55,7 +64,7 @@ def resample(
             matrix = _interpolation(before, after, cast(AxisMode, mode))
         else:
             matrix = resampling(before, after, mode, filter_size)
-        y = along_axis(matrix, y, axis)
+        y = times_matrix_over_devices(matrix, y, axis) if lies_over_devices() else along_axis(matrix, y, axis)
     return y.astype(x.dtype)
 
 

@@ -10,7 +10,16 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_sizes, per_axis
-from ..boundary import AxisMode, BoundaryMode, basis, normalize_boundary_mode, roles
+from ..boundary import (
+    AxisMode,
+    BoundaryMode,
+    basis,
+    computed_by_shard,
+    normalize_boundary_mode,
+    roles,
+    shard_shape,
+    whole_shape,
+)
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
 from ._spectral_weights import init_dense, init_factors, initial_scale, mix_by_factors
@@ -167,6 +176,7 @@ class SpectralConv(eqx.Module):
         else:
             self.bias = math.sqrt(2) * scale * jr.normal(jr.fold_in(key, 2), shape)
 
+    @computed_by_shard
     def __call__(
         self, x: Array, *, output_shape: Sequence[int] | None = None, key: PRNGKeyArray | None = None
     ) -> Array:
@@ -184,8 +194,9 @@ class SpectralConv(eqx.Module):
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, jax.tree.leaves(self.weights_real)[0].dtype)
         dtype = accumulation_dtype(x.dtype)
-        shape = x.shape[1:]
+        shape = whole_shape(x.shape[1:])
         outputs = shape if output_shape is None else per_axis("output_shape", output_shape, self.num_spatial_dims)
+        shard_shape(outputs)
         bases = [
             basis(*arguments)
             for arguments in zip(

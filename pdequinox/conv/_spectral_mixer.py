@@ -12,7 +12,17 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer
-from ..boundary import AxisMode, Basis, BoundaryMode, basis, cells_of, normalize_boundary_mode, roles
+from ..boundary import (
+    AxisMode,
+    Basis,
+    BoundaryMode,
+    basis,
+    cells_of,
+    computed_by_shard,
+    normalize_boundary_mode,
+    roles,
+    whole_shape,
+)
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
 from ._spectrum import HIGHEST, Pair, analyze, synthesize
@@ -99,6 +109,7 @@ class SpectralMixer(eqx.Module):
         scale, shape = initial_scale / math.sqrt(2), (self.num_groups, size, size)
         self.real, self.imag = (tuple(scale * jr.normal(next(keys), shape) for _ in range(2)) for _ in range(2))
 
+    @computed_by_shard
     def __call__(self, x: Array, activation: Callable = jax.nn.gelu, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -114,10 +125,11 @@ class SpectralMixer(eqx.Module):
         x = check_input(x, self.channels, self.num_spatial_dims, self.real[0].dtype)
         wide = accumulation_dtype(x.dtype)
         axis_roles = roles(self.boundary_mode, self.num_spatial_dims, "same")
-        counts = [_num_modes(n, role, self.mode_fraction) for n, role in zip(x.shape[1:], axis_roles, strict=True)]
+        num_points = whole_shape(x.shape[1:])
+        counts = [_num_modes(n, role, self.mode_fraction) for n, role in zip(num_points, axis_roles, strict=True)]
         bases = [
             _orthonormal(n, count, cells_of(mode), role)
-            for n, count, mode, role in zip(x.shape[1:], counts, self.boundary_mode, axis_roles, strict=True)
+            for n, count, mode, role in zip(num_points, counts, self.boundary_mode, axis_roles, strict=True)
         ]
         z = analyze(x.astype(wide), bases, counts)
         is_complex = z[1] is not None

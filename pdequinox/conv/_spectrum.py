@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from ..boundary import Basis, SignBlock
+from ..boundary import Basis, SignBlock, own_part, share_among_shards, sum_over_shards
 from ._correlation import form
 from ._lowering import Axis
 
@@ -29,12 +29,18 @@ Pair: TypeAlias = tuple[Part, Part]
 HIGHEST = lax.Precision.HIGHEST
 
 
-def analyze(x: Float[Array, "i ..."], bases: Sequence[Basis], num_modes: Sequence[int]) -> Pair:
-    """From points to the coefficients of the modes."""
+def analyze(
+    x: Float[Array, "i ..."], bases: Sequence[Basis], num_modes: Sequence[int], space: Sequence[int] | None = None
+) -> Pair:
+    """From points to the coefficients of the modes, along the axes `space`: all that there are, by default.
+
+    A shard adds up its own points; the one sum over all shards is that of the modes.
+    """
+    space = range(len(bases)) if space is None else space
     z: Pair = (x, None)
     for axis in range(len(bases), 0, -1):
         basis, count = bases[axis - 1], num_modes[axis - 1]
-        cosine, sine = _sums(basis.analysis, z, axis)
+        cosine, sine = _sums(basis.analysis, z, axis, space[axis - 1])
         signs = [_add(cosine, _times_i(sine))]
         if len(basis.blocks) == 2:
             signs.append(_add(cosine, _negative(_times_i(sine))))
@@ -43,12 +49,15 @@ def analyze(x: Float[Array, "i ..."], bases: Sequence[Basis], num_modes: Sequenc
             for sign, block in zip(signs, basis.blocks, strict=True)
         ]
         z = signs[0] if len(signs) == 1 else _map(lambda *parts, axis=axis: jnp.concatenate(parts, axis), *signs)
-    return z
+    return sum_over_shards(z, space)
 
 
-def synthesize(z: Pair, bases: Sequence[Basis]) -> Float[Array, "o ..."]:
-    """From the coefficients of the modes to the real field at the points."""
+def synthesize(z: Pair, bases: Sequence[Basis], space: Sequence[int] | None = None) -> Float[Array, "o ..."]:
+    """From the coefficients of the modes to the real field at the points, of the shard."""
+    space = range(len(bases)) if space is None else space
+    z = share_among_shards(z, space)
     for axis, basis in enumerate(bases, start=1):
+        own = partial(own_part, axis=space[axis - 1], dim=0)
         cosine, sine = np.real(basis.synthesis), np.imag(basis.synthesis)
         signs = [z]
         if len(basis.blocks) == 2:
@@ -61,14 +70,14 @@ def synthesize(z: Pair, bases: Sequence[Basis]) -> Float[Array, "o ..."]:
             plus, minus = signs
             even, odd = _add(plus, minus), _times_i(_add(plus, _negative(minus)))
             both = _map(lambda *parts, axis=axis: jnp.concatenate(parts, axis), even, odd)
-            z = _product(np.concatenate([cosine, sine], axis=1), both, axis)
+            z = _product(own(np.concatenate([cosine, sine], axis=1)), both, axis)
         elif np.iscomplexobj(basis.synthesis):
             # The coefficients of the other sign are the complex conjugates: what remains is the real part.
             parts = [part for part in signs[0] if part is not None]
             matrix = np.concatenate([cosine, -sine][: len(parts)], axis=1)
-            z = _product(matrix, (jnp.concatenate(parts, axis), None), axis)
+            z = _product(own(matrix), (jnp.concatenate(parts, axis), None), axis)
         else:
-            z = _product(cosine, signs[0], axis)
+            z = _product(own(cosine), signs[0], axis)
     return cast(Array, z[0])
 
 
@@ -155,16 +164,16 @@ def _pad_axis(part: Array, low: int, size: int, axis: int) -> Array:
     return lax.pad(part, jnp.zeros((), part.dtype), fill)
 
 
-def _sums(matrix: np.ndarray, z: Pair, axis: int) -> tuple[Pair, Pair]:
-    """The real and the imaginary part of `matrix` times real arrays along one axis."""
+def _sums(matrix: np.ndarray, z: Pair, axis: int, space: int) -> tuple[Pair, Pair]:
+    """The real and the imaginary part of `matrix` times real arrays along one axis: `space` of the grid's."""
     if not np.iscomplexobj(matrix):
-        return _product(matrix, z, axis), (None, None)
-    both = _product(np.concatenate([np.real(matrix), np.imag(matrix)]), z, axis)
+        return _product(own_part(matrix, space, 1), z, axis), (None, None)
+    both = _product(own_part(np.concatenate([np.real(matrix), np.imag(matrix)]), space, 1), z, axis)
     real, imag = (_map(lambda part, which=which: jnp.split(part, 2, axis)[which], both) for which in (0, 1))
     return real, imag
 
 
-def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
+def _product(matrix: np.ndarray | Array, z: Pair, axis: int) -> Pair:
     """`matrix` times one axis, in its place: one matrix for all points of the axes behind it."""
     real, imag = z
     if real is not None and imag is not None and axis < real.ndim - 1:
@@ -175,7 +184,7 @@ def _product(matrix: np.ndarray, z: Pair, axis: int) -> Pair:
     return _map(lambda part: along_axis(matrix, part, axis), z)
 
 
-def along_axis(matrix: np.ndarray, x: Array, axis: int) -> Array:
+def along_axis(matrix: np.ndarray | Array, x: Array, axis: int) -> Array:
     """`matrix` times one axis of an array, in its place."""
     before, size, behind = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
     w, points = jnp.asarray(matrix, x.dtype), () if behind == 1 else (Axis(behind, 1, behind),)

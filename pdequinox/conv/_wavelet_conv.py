@@ -8,7 +8,16 @@ import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes, per_axis
-from ..boundary import AxisMode, BoundaryMode, normalize_boundary_mode
+from ..boundary import (
+    AxisMode,
+    BoundaryMode,
+    computed_by_shard,
+    normalize_boundary_mode,
+    own_part,
+    share_among_shards,
+    sum_over_shards,
+    whole_shape,
+)
 from ._correlation import form
 from ._lowering import accumulation_dtype
 from ._receptive_field import ReceptiveField
@@ -98,6 +107,7 @@ class WaveletConv(eqx.Module):
         else:
             self.weight = jr.uniform(key, shape, maxval=1 / (in_channels * out_channels))
 
+    @computed_by_shard
     def __call__(self, x: Array, *, key: PRNGKeyArray | None = None) -> Array:
         """**Arguments:**
 
@@ -110,7 +120,7 @@ class WaveletConv(eqx.Module):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        if x.shape[1:] != self.num_points:
+        if whole_shape(x.shape[1:]) != self.num_points:
             raise ValueError(
                 f"`x` must have the shape {(self.in_channels, *self.num_points)} that the layer was made for, got "
                 f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or bring the field to this grid with "
@@ -123,15 +133,18 @@ class WaveletConv(eqx.Module):
             for n, mode in zip(self.num_points, self.boundary_mode, strict=True)
         ]
         for axis, (analysis, _) in enumerate(bases, start=2):
-            z = jnp.concatenate([along_axis(matrix, z, axis) for matrix in analysis])
+            z = jnp.concatenate([along_axis(own_part(matrix, axis - 2, 1), z, axis) for matrix in analysis])
+        z = sum_over_shards(z, range(self.num_spatial_dims))
         counts = z.shape[2:]
         rows = jnp.moveaxis(z.reshape(*z.shape[:2], -1), 2, 1)[:, :, None]
         matrices = jnp.moveaxis(self.weight.astype(dtype).reshape(*self.weight.shape[:3], -1), -1, 1)
         z = jnp.moveaxis(form("y", (), rows, matrices, precision=HIGHEST)[:, :, 0], 1, 2)
         z = z.reshape(*z.shape[:2], *counts)
+        z = share_among_shards(z, range(self.num_spatial_dims))
         for axis, (_, synthesis) in reversed(list(enumerate(bases, start=2))):
             scaling, wavelet = jnp.split(z, 2)
-            z = along_axis(synthesis[0], scaling, axis) + along_axis(synthesis[1], wavelet, axis)
+            low, high = (own_part(matrix, axis - 2, 0) for matrix in synthesis)
+            z = along_axis(low, scaling, axis) + along_axis(high, wavelet, axis)
         return z[0].astype(x.dtype)
 
     @property

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..boundary import by_shard
 from ..fields import Continuous, Field, FiniteDifferences, FourierSeries, OnGrid
 from ._differential import divergence, gradient
 from ._operator import operator
@@ -74,7 +75,7 @@ def _spectral(u: FourierSeries, c: FourierSeries, axis: int, params: Any) -> Arr
 def _staggered(u: FiniteDifferences, c: FiniteDifferences, axis: int, params: Any) -> Array:
     """The difference of the fluxes half-way to the neighbours along one axis."""
 
-    def valid(name: str, values: Array) -> Array:
+    def valid(name: str, values: Array, params: Any) -> Array:
         kernel = entry(params, axis, u.domain.ndim, name)
         if np.ndim(kernel) != u.domain.ndim:
             raise ValueError(
@@ -87,7 +88,10 @@ def _staggered(u: FiniteDifferences, c: FiniteDifferences, axis: int, params: An
     widths = [(u.accuracy, u.accuracy) if other == axis else (0, 0) for other in range(u.domain.ndim)]
     degree = u.accuracy + 1
     free = c.with_free_axes(range(c.domain.ndim))
-    flux = valid("gradient", u.padded(u.params, widths, degree)) * valid(
-        "interpolation", free.padded(c.params, widths, degree)
-    )
-    return valid("divergence", flux)
+
+    def difference(values: tuple[Array, Array], params: Any) -> Array:
+        slope = valid("gradient", u.padded(values[0], widths, degree), params)
+        coefficient = valid("interpolation", free.padded(values[1], widths, degree), params)
+        return valid("divergence", slope * coefficient, params)
+
+    return by_shard(difference, (u.params, c.params), params, axes=u.spatial_axes)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._checks import numbers_per_axis
+from ..boundary import by_shard, gather_shards, own_part
 from ..fields import Domain, FiniteDifferences, FourierSeries, OnGrid
 from ._stencils import apply_stencil, central_stencil
 
@@ -94,8 +95,13 @@ def spectral(u: FourierSeries, values: Array, axis: int, multiplier: Callable[[A
         )
     factors = multiplier(jnp.asarray(k, jnp.finfo(dtype).dtype))
     factors = jnp.expand_dims(factors, [a for a in range(values.ndim) if a != position])
-    modes = forward(values.astype(dtype), axis=position) * factors
-    return backward(modes, n, axis=position).astype(values.dtype)
+
+    def multiplied(values: Array, factors: Array) -> Array:
+        whole = gather_shards(values.astype(dtype), axis, position)
+        modes = forward(whole, axis=position) * factors
+        return own_part(backward(modes, n, axis=position), axis, position).astype(values.dtype)
+
+    return by_shard(multiplied, values, factors, axes=u.spatial_axes)
 
 
 def fourier_derivative(u: FourierSeries, values: Array, axis: int, order: int, k: Any, shift: float = 0.0) -> Array:

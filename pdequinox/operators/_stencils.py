@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from .._checks import check_inexact, check_integer
 from .._exact import solve
-from ..boundary import BoundaryMode, pad
+from ..boundary import BoundaryMode, by_shard, pad
 
 
 def fd_coefficients(order: Any, points: Any) -> np.ndarray:
@@ -134,6 +134,15 @@ def apply_stencil(
     - `before`: How many entries of an axis of the stencil lie before its centre.
     """
     kernel = kernel if isinstance(kernel, jax.Array) else np.asarray(kernel)
+    axes = [axis % values.ndim for axis in axes]
+    if np.ndim(kernel) > len(axes):
+        parts = values, jnp.asarray(kernel)
+        return by_shard(lambda parts: _weighted_sum(parts[1], parts[0], axes, extend, before), parts, axes=axes)
+    weigh = lambda values, kernel: _weighted_sum(kernel, values, axes, extend, before)  # noqa: E731
+    return by_shard(weigh, values, kernel, axes=axes)
+
+
+def _weighted_sum(kernel: Any, values: Array, axes: Sequence[int], extend: Callable, before: Callable) -> Array:
     taps = np.shape(kernel)[-len(axes) :]
     varies = np.ndim(kernel) > len(axes)
     dtype = jnp.promote_types(values.dtype, jnp.float32)

@@ -114,9 +114,11 @@ class Saver:
         is_none = lambda leaf: leaf is None  # noqa: E731
         pick = lambda mine, theirs: None if mine is None else theirs  # noqa: E731
         params = jax.tree.map(pick, carry.params, state["model"], is_leaf=is_none)
-        # Where the arrays of a new training are: a checkpoint does not know devices.
+        # Where the arrays of a new training are, or anywhere if they are free: a checkpoint does not know devices.
         restored = jax.tree.map(
-            lambda here, leaf: jax.device_put(leaf, here.sharding), carry, state["state"]._replace(params=params)
+            lambda here, leaf: jax.device_put(leaf, here.sharding if here.committed else None),
+            carry,
+            state["state"]._replace(params=params),
         )
         return restored, step
 

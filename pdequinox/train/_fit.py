@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import check_integer
-from .._fingerprint import fingerprint
+from .._fingerprint import fingerprint_in_place
 from .._selection import selected
+from ..boundary import without_layouts
 from ._batches import Source, make_source
 from ._checkpoint import Saver, arrays_by_path
 from ._history import History, Recorder
@@ -120,7 +121,8 @@ def fit(
     source = make_source(batches, key)
     step = Step(losses, weights, balance, optimizer, _decay(ema), source, rebuild)
     constants = Constants(frozen, source.constants, _balance_key(balance, key))
-    dtype, jaxpr = _inspect(step, params, constants, names or ("loss",))
+    with without_layouts():
+        dtype, jaxpr = _inspect(step, params, constants, names or ("loss",))
     count, use_loop = _choose_loop(steps_per_call, source, has_convolutions(jaxpr.jaxpr))
     watched = Trackers(trackers, params, frozen, rebuild)
     carry = step.start(params)
@@ -142,8 +144,8 @@ def fit(
             "the moving average": ema,
             "early stopping": _describe(early_stopping),
             "what is trained": list(arrays_by_path(params)),
-            "the data": fingerprint(jax.tree.leaves(source.constants)),
-            f"the losses, as JAX {jax.__version__} traces them": fingerprint(jaxpr.consts, str(jaxpr)),
+            "the data": fingerprint_in_place(jax.tree.leaves(source.constants)),
+            f"the losses, as JAX {jax.__version__} traces them": fingerprint_in_place(jaxpr.consts, str(jaxpr)),
         }
         saver = Saver(checkpoint, settings, model, frozen, rebuild)
         carry, first = saver.load(carry, num_steps, best, recorder)

@@ -11,6 +11,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from .._jaxpr import equations
 from ._batches import Source
 
 
@@ -163,14 +164,7 @@ class Compiled:
 
 def has_convolutions(jaxpr: Any) -> bool:
     """Whether a convolution of XLA is among the operations of a jaxpr, or of one inside of it."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "conv_general_dilated":
-            return True
-        for leaf in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")):
-            inner = getattr(leaf, "jaxpr", leaf)
-            if hasattr(inner, "eqns") and has_convolutions(inner):
-                return True
-    return False
+    return any(equation.primitive.name == "conv_general_dilated" for equation in equations(jaxpr))
 
 
 def _all_finite(tree: PyTree) -> Array:

@@ -27,7 +27,12 @@ def package_version() -> str:
 
 
 def write_tensors(path: str | os.PathLike, kind: str, content: Any, arrays: dict[str, Any]) -> None:
-    """Write arrays and a JSON value to a file that appears under its name only when it is complete."""
+    """Write arrays and a JSON value to a file that appears under its name only when it is complete.
+
+    Of several processes the first one writes.
+    """
+    if jax.process_index() > 0:
+        return
     numpy = require_safetensors().numpy
     tensors, records = {}, {}
     for name, array in arrays.items():

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -15,6 +16,8 @@ from ._trackers import Best, Trackers
 
 _SHORT, _LONG = 0.1, 0.5
 """Seconds between two looks at a running training."""
+_FIXED = 8
+"""Steps between them where several processes must call the same programs, however fast each of them is."""
 
 
 class _Segment(NamedTuple):
@@ -45,6 +48,8 @@ class Training:
     ):
         self._compiled, self._trackers, self._recorder, self._saver = compiled, trackers, recorder, saver
         self._progress, self._finish = progress, finish
+        if fixed_count is None and jax.process_count() > 1:
+            fixed_count = _FIXED
         self._is_adaptive = fixed_count is None
         self._count = 1 if fixed_count is None else min(fixed_count, compiled.num_rows)
         self._running: list[_Segment] = []
