@@ -124,6 +124,18 @@ def test_a_transposed_convolution_is_the_transpose_of_the_convolution_with_the_t
     assert np.vdot(refined, fine) == pytest.approx(np.vdot(coarse, coarsened), rel=1e-12)
 
 
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 7])
+def test_the_first_input_may_be_at_any_point_of_a_coarse_cell(kernel_size, float64):
+    layer = filled(PhysicsConvTranspose, 1, 2, 3, kernel_size, 3, boundary_mode="periodic")
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 5)))
+    whole = layer(x, output_padding=2)
+    for start in range(3):
+        shifted = layer(x, start=start, output_padding=2 - start)
+        np.testing.assert_allclose(shifted, jnp.roll(whole, start, axis=1), rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match="`start` must be less than the stride"):
+        layer(x, start=3)
+
+
 @pytest.mark.parametrize("output_padding", [2, (0, 2), (5, 0)])
 def test_output_padding_is_less_than_the_stride(output_padding):
     with pytest.raises(ValueError, match="`output_padding` must be less than the stride"):

@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from filled import KEY, apply, filled, jit
 from meshes import mesh_of
-from pdequinox import Domain, FiniteDifferences, FourierSeries, OnGrid, arch
+from pdequinox import Domain, FiniteDifferences, FourierSeries, OnGrid, arch, conv
 from pdequinox.correction import CorrectedStepper, corrected, learned_stencil, on_field
 from pdequinox.operators import RK4, gradient, heterog_laplacian, laplacian
 from pdequinox.parallel import collectives, place, sample, sharding, space_sharded
@@ -53,6 +53,35 @@ def test_a_batch_of_rollouts_over_data_and_space_is_that_of_one_device(name):
     wanted = compute(network, states)
     found = compute(space_sharded(network, mesh, ("x", None)), place(states, mesh, ("x", None), batch="data"))
     assert_same(found, wanted)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_layers_of_every_form_over_devices(mode):
+    """Strides, halos that are wider than a shard, groups, even kernels, coarse grids that start at the second point."""
+    make = partial(filled, boundary_mode=mode if isinstance(mode, str) else (mode,))
+    layers = [
+        make(conv.PhysicsConv, 1, 2, 4, 4, 2),
+        make(conv.PhysicsConv, 1, 2, 4, 5, 1, 3),
+        make(conv.PhysicsConv, 1, 2, 4, 2, groups=2),
+        make(conv.PhysicsConvTranspose, 1, 2, 4, 3, 2, 1),
+        make(partial(conv.PhysicsConvTranspose, alignment="cell"), 1, 2, 4, 6, 2, 1),
+        make(conv.PatchConv, 1, 2, 4, 2),
+        make(conv.PatchConvTranspose, 1, 2, 4, 3),
+        make(conv.DifferentialConv, 1, 2, 4, 5),
+        make(partial(conv.LocalIntegralConv, radius=0.3, num_rings=2), 1, 2, 4),
+        make(partial(conv.MultigridConv, num_iterations=((1, 1), 1), use_residual=True), 1, 2, 4),
+    ]
+    mesh, x = mesh_of(x=8), values(2, 32)
+
+    def outputs(layers, x):
+        return [layer(x) for layer in layers]
+
+    def gradient(layers, x):
+        return jax.grad(lambda *pair: sum(jnp.sum(jnp.sin(y)) for y in outputs(*pair)), (0, 1))(layers, x)
+
+    compute = jit(lambda layers, x: (outputs(layers, x), gradient(layers, x)))
+    wanted = compute(layers, x)
+    assert_same(compute([space_sharded(layer, mesh, ("x",)) for layer in layers], x), wanted, 2e-5)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,6 +1,9 @@
 """What compiled programs of sharded layers say to each other, and the memory they take."""
 
+import importlib.util
+import os
 from functools import partial
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -115,3 +118,27 @@ def test_memory_is_shared_out_among_the_devices(build):
     spread = space_sharded(network, mesh_of(y=2, x=4), ("y", "x", None))
     for of in (lambda network, x: network(x), gradient):
         assert temporary_bytes(of, spread, x) <= temporary_bytes(of, network, x) / (0.6 * 8)
+
+
+@pytest.fixture
+def guide(monkeypatch):
+    """The script of the page, and the rows of its table of layers."""
+    folder = Path(__file__).parents[1] / "docs/guides"
+    for name in ("XLA_FLAGS", "JAX_PLATFORMS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # the script sets them, too late for this process
+    spec = importlib.util.spec_from_file_location("many_devices", folder / "many_devices.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    lines = (folder / "many_devices.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
+    return module, {row[0]: row[1:] for row in rows}
+
+
+def test_the_table_of_the_page_is_what_compiled_layers_say(guide):
+    module, rows = guide
+    cases = module.layer_cases()
+    assert set(cases) < set(rows)
+    for name in ("`PhysicsConv`, 3 taps", "`SpectralConv`, 8 modes", "`GroupNorm`, 2 groups", "`SelfAttentionBlock`"):
+        layer, formula = cases[name]
+        spread = space_sharded(layer, module.mesh_of(y=2, x=4), ("y", "x"))
+        assert rows[name][:2] == [formula, module.summary(collectives(spread, jnp.zeros((8, 64, 64))))]

@@ -25,6 +25,7 @@ PAGES = {
         ROOT / "README.md",
         ROOT / "docs/index.md",
         ROOT / "docs/guides/own_architecture.md",
+        ROOT / "docs/guides/many_devices.md",
         *sorted(ROOT.glob("docs/api/*.md")),
     )
 }

@@ -40,18 +40,25 @@ def position_channels(
 
     **Raises:** `ValueError` for another embedding, or a number of frequencies that is not positive.
     """
+    lines = _position_lines(shape, boundary_mode, embedding, num_frequencies)
+    return np.stack([np.broadcast_to(line, tuple(shape)) for line in lines])
+
+
+def _position_lines(
+    shape: Sequence[int], boundary_mode: BoundaryMode, embedding: str, num_frequencies: int
+) -> list[np.ndarray]:
+    """The channels, each with its values along one axis only."""
     _check(embedding, num_frequencies)
     modes = normalize_boundary_mode(boundary_mode, len(shape))
-    channels = []
+    lines = []
     for axis, (n, mode) in enumerate(zip(shape, modes, strict=True)):
         x = grid(n, 1.0, mode).reshape(-1, *(1,) * (len(shape) - 1 - axis))
         if embedding == "grid":
-            values = [x]
+            lines.append(x)
         else:
             waves = np.pi * (2 if mode == "periodic" else 1) * 2.0 ** np.arange(num_frequencies)
-            values = [function(k * x) for k in waves for function in (np.sin, np.cos)]
-        channels.extend(np.broadcast_to(value, tuple(shape)) for value in values)
-    return np.stack(channels)
+            lines.extend(function(k * x) for k in waves for function in (np.sin, np.cos))
+    return lines
 
 
 def _check(embedding: str, num_frequencies: int) -> None:
@@ -118,5 +125,7 @@ class PositionEmbedding(eqx.Module):
                 f"`x` must have the shape (channels, *spatial) with {len(self.boundary_mode)} spatial axes, got "
                 f"{x.shape}. Use `jax.vmap(network)` for a batch."
             )
-        position = position_channels(x.shape[1:], self.boundary_mode, self.embedding, self.num_frequencies)
-        return self.network(jnp.concatenate([x, jnp.asarray(position, x.dtype)]), *args, **kwargs)
+        # Lines that the device spreads out: a program that held all points would be as large as the field.
+        lines = _position_lines(x.shape[1:], self.boundary_mode, self.embedding, self.num_frequencies)
+        position = [jnp.broadcast_to(jnp.asarray(line, x.dtype), (1, *x.shape[1:])) for line in lines]
+        return self.network(jnp.concatenate([x, *position]), *args, **kwargs)

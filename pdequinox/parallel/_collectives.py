@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from .._fingerprint import is_array
+
 KINDS = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 
 _OPERATION = re.compile(rf"^.* = (?P<type>.*?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(", re.MULTILINE)
@@ -36,9 +38,9 @@ def collectives(function: Callable[..., Any], *args: Any) -> tuple[Collective, .
     **Arguments:**
 
     - `function`: What is compiled for the devices that its arguments lie on.
-    - `args`: Its arguments.
+    - `args`: Its arguments; or `jax.ShapeDtypeStruct` in place of arrays, with the sharding of large ones.
     """
-    dynamic, static = eqx.partition((function, args), eqx.is_array)
+    dynamic, static = eqx.partition((function, args), is_array)
 
     def run(dynamic: PyTree) -> PyTree:
         function, args = eqx.combine(dynamic, static)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 _SECONDS_BETWEEN = 0.2
 
 
@@ -73,10 +75,10 @@ class Reports:
 
 
 def make_progress(progress: Any, first_step: int, num_steps: int) -> Progress | Reports:
-    """What `progress` of `fit` asks for."""
-    if progress is True:
+    """What `progress` of `fit` asks for. Of several processes the first one shows it."""
+    if progress is True and jax.process_index() == 0:
         return Progress(first_step, num_steps)
-    if progress is False:
+    if isinstance(progress, bool):
         return Reports(lambda step, loss: None)
     if callable(progress):
         return Reports(progress, num_steps)
