@@ -29,7 +29,16 @@ def bytes_of(array: Any) -> bytes:
     """The content of an array, also of one of random keys."""
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
-    return np.asarray(array).tobytes()
+    return on_host(array).tobytes()
+
+
+def on_host(array: Any) -> np.ndarray:
+    """The values of an array. One whose parts lie with other processes is gathered: all of these must call this."""
+    if isinstance(array, jax.Array) and not (array.is_fully_addressable or array.is_fully_replicated):
+        from jax.experimental import multihost_utils
+
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
 
 
 def fingerprint_in_place(arrays: Iterable[Any], text: str = "") -> str:

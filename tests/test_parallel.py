@@ -140,13 +140,41 @@ def test_a_corrected_stepper_over_devices():
     )
 
 
-def test_a_jitted_network_that_ran_on_one_device_is_traced_anew():
-    network = filled(partial(arch.ClassicFNO, hidden_channels=4, num_modes=3, num_blocks=1), 2, 1, 1)
-    compiled, x = jax.jit(lambda x: network(x)), values(1, 16, 16)
-    wanted = compiled(x)
-    spread = space_sharded(compiled, mesh_of(x=4), ("x", None))
-    assert {message.kind for message in collectives(spread, x)} == {"all-reduce"}
-    assert_same(spread(x), wanted)
+@pytest.mark.parametrize("transform", [jax.jit, jax.checkpoint])
+def test_an_inner_function_that_jax_has_traced_is_traced_anew_for_each_layout(transform):
+    network = filled(conv.PhysicsConv, 2, 1, 1, 3, boundary_mode="neumann")
+    traced, x = transform(lambda x: network(x)), jnp.asarray(values(1, 16, 16))
+    wanted, mesh = traced(x), mesh_of(x=4)
+    for axes, shape in ((("x", None), (1, 1, 16)), ((None, "x"), (1, 16, 1))):
+        spread = space_sharded(traced, mesh, axes)
+        assert [message.shapes for message in collectives(spread, x)] == [(shape,)] * 2
+        assert_same(spread(x), wanted)
+
+
+def test_a_field_and_a_network_may_come_from_another_mesh():
+    first, second = mesh_of(x=4), mesh_of(y=2, x=4)
+    network, u = convolutional(), jnp.asarray(values(1, 16, 16))
+    on_first = jax.jit(lambda network: network)(space_sharded(network, first, ("x", None)))
+    v = on_first(u)
+    network = jax.device_put(network, NamedSharding(first, PartitionSpec()))
+    assert_same(space_sharded(network, second, ("y", "x"))(v), on_first(v))
+
+
+def test_a_perceptron_may_take_a_batch_over_devices():
+    network = filled(partial(arch.MLP, num_points=8), 2, 1, 1)
+    mesh, x = mesh_of(data=8), jnp.asarray(values(16, 1, 8, 8))
+    spread = space_sharded(network, mesh, (None, None))
+    y = jit(jax.vmap(spread))(place(x, mesh, (None, None), batch="data"))
+    assert_same(y, jax.vmap(network)(x))
+
+
+def test_the_mean_of_a_norm_does_not_round_with_an_offset():
+    norm, offset = conv.GroupNorm(2, 4), 1e4
+    x = values(4, 16, 16) + np.float32(offset)
+    with jax.enable_x64(True):
+        wanted = conv.GroupNorm(2, 4)(jnp.asarray(x, float))
+    spread = space_sharded(norm, mesh_of(y=2, x=4), ("y", "x"))
+    np.testing.assert_allclose(spread(jnp.asarray(x)), wanted, atol=1e-5)
 
 
 def training(network, mesh, axes, steps, path=None, every=4):
@@ -154,7 +182,7 @@ def training(network, mesh, axes, steps, path=None, every=4):
     data = inputs, np.roll(inputs, 1, 2)
     model = network
     if mesh is not None:
-        model, data = space_sharded(network, mesh, axes), place(data, mesh, axes, batch="data")
+        model, data = space_sharded(network, mesh, axes), place(data, mesh, axes)
 
     def loss(model, batch):
         batch = batch if mesh is None else place(batch, mesh, axes, batch="data")
@@ -176,6 +204,20 @@ def test_fit_over_data_and_space_and_a_checkpoint_for_other_devices(tmp_path):
     assert_same(resumed.model.network, wanted.model, 1e-4)
     on_one = load(path, like=space_sharded(network, mesh_of(x=1), ("x", None))).network
     assert_same(on_one, resumed.model.network, 0)
+
+
+@pytest.mark.parametrize("transform", [jax.jit, jax.checkpoint])
+def test_fit_spreads_a_loss_that_is_compiled_or_recomputed(transform, monkeypatch):
+    """It is traced for the checkpoint, without devices, before it is traced for the step."""
+    name, calls = f"over_{transform.__name__}", []  # a mesh that no other test has traced anything for
+    mesh, axes = mesh_of(**{name: 4}), (name, None)
+    shard_map = jax.shard_map
+    monkeypatch.setattr(jax, "shard_map", lambda *args, **options: calls.append(1) or shard_map(*args, **options))
+    x = values(4, 1, 16, 16)
+    loss = transform(supervised_loss)
+    batches = shuffled(place((x, x), mesh, axes), 2)
+    fit(space_sharded(convolutional(), mesh, axes), loss, optax.adam(1e-2), 1, batches=batches, key=KEY, progress=False)
+    assert len(calls) >= 2
 
 
 def test_a_checkpoint_of_other_data_is_refused_wherever_they_lie(tmp_path):
@@ -208,6 +250,8 @@ def test_initial_states_are_made_by_the_devices():
     assert sample(lambda x: x[0], domain, mesh, ("y", None)).shape == (1, 16, 12)
     with pytest.raises(ValueError, match="one entry per axis of the domain"):
         sample(state, domain, mesh, ("x",))
+    with pytest.raises(ValueError, match="`domain` must have a multiple of 4 points along axis 1"):
+        sample(state, Domain((16, 10), 0.1), mesh, (None, "x"))
 
 
 def test_arrays_and_fields_are_placed():
@@ -215,9 +259,10 @@ def test_arrays_and_fields_are_placed():
     u = OnGrid(values(6, 8, 8, 2), Domain((8, 8), 0.1))
     placed = place({"array": values(6, 3, 8, 8), "field": u}, mesh, (None, "x"), batch="data")
     assert placed["array"].sharding.spec == PartitionSpec("data", None, None, "x")
-    assert placed["field"].params.sharding.spec == PartitionSpec("data", None, "x", None)
+    assert placed["field"].params.sharding.spec == PartitionSpec("data", None, "x")
     assert_same(placed["field"], u, 0)
     assert place(values(3, 8, 8), mesh, ("x", None)).sharding == sharding(mesh, ("x", None))
+    assert place(values(5, 3, 8, 8), mesh, ("x", None)).sharding.spec == PartitionSpec(None, None, "x", None)
     inside = jax.jit(lambda x: place(x, mesh, ("x", None)))(values(3, 8, 8))
     assert inside.sharding.spec == PartitionSpec(None, "x")
 
@@ -228,7 +273,7 @@ def test_arrays_and_fields_are_placed():
         ({"mesh": None}, "`mesh` must be a jax.sharding.Mesh"),
         ({"mesh": "explicit"}, "`mesh` must have axes of the type Auto"),
         ({"axes": "x"}, "`axes` must have one entry per spatial axis"),
-        ({"axes": ("z", None)}, "must name different axes of the mesh"),
+        ({"axes": PartitionSpec("z", None)}, "must name different axes of the mesh"),
         ({"axes": ("x", "x")}, "must name different axes of the mesh"),
         ({"network": 3}, "`network` must be a function of a field"),
     ],
@@ -246,12 +291,19 @@ def test_wrong_arrays_are_named():
     spread = space_sharded(network, mesh, ("x", None))
     with pytest.raises(ValueError, match=r"must have shape .* with 1 channels, got \(2, 16, 16\)"):
         spread(values(2, 16, 16))
-    with pytest.raises(ValueError, match="a multiple of 4 entries along the axis"):
+    with pytest.raises(ValueError, match="`args` must have a multiple of 4 points along spatial axis 0"):
         spread(values(1, 18, 16))
+    with pytest.raises(ValueError, match="`tree` must have a multiple of 4 samples"):
+        place(values(2, 1, 16, 16), mesh, (None, None), batch="x")
     with pytest.raises(ValueError, match=r"`tree` must hold arrays of shape \(channels"):
-        place(values(2, 1, 16, 16), mesh, ("x", None))
+        place(values(16, 16), mesh, ("x", None))
+    with pytest.raises(ValueError, match="`axes` must have one entry per spatial axis of the argument"):
+        space_sharded(network, mesh, ("x",))(values(1, 16, 16))
+    up = filled(conv.PhysicsConvTranspose, 1, 1, 1, 3, 2, boundary_mode="periodic")
+    with pytest.raises(ValueError, match=r"`output_padding` must .* got 31. Use `output_padding=1`"):
+        space_sharded(up, mesh, ("x",))(values(1, 16))
     with pytest.raises(ValueError, match="`axes` must name a mesh axis, or None, for each spatial axis"):
         place(OnGrid(values(8, 8, 1), Domain((8, 8), 0.1)), mesh, ("x",))
     u_net = filled(partial(arch.ClassicUNet, hidden_channels=4, num_levels=3), 2, 1, 1, boundary_mode="periodic")
-    with pytest.raises(ValueError, match=r"must be a multiple of 8 \(4 devices times the stride 2\)"):
+    with pytest.raises(ValueError, match=r"a multiple of 8 points \(4 devices times the stride 2\)"):
         space_sharded(u_net, mesh, ("x", None))(values(1, 16, 16))

@@ -15,6 +15,7 @@ from meshes import mesh_of
 from pdequinox import Domain, FiniteDifferences, arch, blocks, conv
 from pdequinox.operators import laplacian
 from pdequinox.parallel import Collective, collectives, space_sharded
+from pdequinox.parallel._collectives import messages_in
 
 PERMUTE, SUM = "collective-permute", "all-reduce"
 
@@ -66,7 +67,10 @@ def test_a_spectral_block_sums_its_modes_once_whatever_the_grid(axes):
 
 def test_sums_over_points_do_not_grow_with_the_grid():
     norm = conv.GroupNorm(2, 4)
-    assert messages(norm, jnp.zeros((4, 16, 16))) == (Collective(SUM, ((2,),), 8),) * 2
+    assert messages(norm, jnp.zeros((4, 16, 16))) == (
+        Collective(SUM, ((1, 2),), 8),
+        Collective(SUM, ((2, 2),), 16),
+    )
     attention = filled(
         partial(blocks.PhysicsAttentionBlock, num_heads=2, num_slices=3, kernel_size=1),
         2,
@@ -93,6 +97,22 @@ def test_a_filter_fetches_its_half_width_and_a_basis_the_axis():
     found = messages(partial(halved, filter_size=4), x, axes=("x", None))
     assert {message.kind for message in found} == {PERMUTE} and all(m.shapes[0][1] <= 5 for m in found)
     assert messages(halved, x, axes=("x", None)) == (Collective("all-gather", ((1, 32, 16),), 2048),)
+
+
+def test_programs_of_gpus_start_messages_and_wait_for_them():
+    program = """
+      %a = ((f32[2,4], bf16[3]), (f32[8,4], bf16[12])) all-gather-start(%x, %y), channel_id=1
+      %b = (f32[2,4]{1,0}, f32[2,4]{1,0}, u32[], u32[]) collective-permute-start(%x), channel_id=2
+      %c = f8e4m3fn[16] all-reduce-start(%x), channel_id=3
+      %d = (c64[4], pred[8]) all-to-all(%x, %y), channel_id=4
+      %e = f32[8] add(%x, %y)
+    """
+    assert messages_in(program) == (
+        Collective("all-gather", ((8, 4), (12,)), 152),
+        Collective("collective-permute", ((2, 4),), 32),
+        Collective("all-reduce", ((16,),), 16),
+        Collective("all-to-all", ((4,), (8,)), 40),
+    )
 
 
 def temporary_bytes(function, *args):

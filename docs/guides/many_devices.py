@@ -21,9 +21,9 @@ import jax.numpy as jnp
 
 import pdequinox as pdeqx
 from pdequinox import arch, blocks, conv
-from pdequinox._jaxpr import equations
 from pdequinox.operators import laplacian
 from pdequinox.parallel import collectives, sharding, space_sharded
+from pdequinox.train._step import equations
 
 KEY = jax.random.key(0)
 PAGE = Path(__file__).with_name("many_devices.md")
@@ -215,7 +215,7 @@ def main() -> None:
         if arguments.write:
             page = PAGE.read_text(encoding="utf-8")
             replaced = re.sub(
-                f"(<!-- {name} -->\n\n).*?\n?(\n<!-- end -->)", rf"\g<1>{text}\n\g<2>", page, flags=re.DOTALL
+                f"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>\n{text}\n\n\g<2>", page, flags=re.DOTALL
             )
             PAGE.write_text(replaced, encoding="utf-8")
 

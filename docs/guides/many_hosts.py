@@ -64,9 +64,13 @@ def main() -> None:
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_num_cpu_devices", arguments.cpu_devices)
     if arguments.coordinator:
-        # If a process dies, the others end within twice the heartbeat's time, and do not wait for it for ever.
+        # If a process dies, or ends with an error, the others do not wait for it for minutes.
         jax.distributed.initialize(
-            arguments.coordinator, arguments.num_processes, arguments.process, heartbeat_timeout_seconds=10
+            arguments.coordinator,
+            arguments.num_processes,
+            arguments.process,
+            heartbeat_timeout_seconds=10,
+            shutdown_timeout_seconds=20,
         )
     shape = (arguments.data, jax.device_count() // arguments.data)
     mesh = jax.make_mesh(shape, ("data", "x"), axis_types=(jax.sharding.AxisType.Auto,) * 2)

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes, per_axis
 from ..blocks import ChannelMLPBlock, as_activation
-from ..boundary import AxisMode, BoundaryMode, grid, normalize_boundary_mode, vanishes_at_a_wall
+from ..boundary import AxisMode, BoundaryMode, grid, normalize_boundary_mode, refuse_devices, vanishes_at_a_wall
 from ..compose import FieldEncoder
 from ..conv import ReceptiveField
 
@@ -171,6 +171,8 @@ class DeepONet(eqx.Module):
                 f"`points` must have the shape (points, {self.num_spatial_dims}), got {np.shape(points)}. Give the "
                 "coordinates of each point in a row."
             )
+        if self.num_points is not None:
+            refuse_devices("DeepONet", x.size)
         coordinates, factor = self._coordinates(points if isinstance(points, Array) else np.asarray(points))
         dtype = jnp.float32 if jnp.finfo(x.dtype).bits < 32 else x.dtype
         basis = self.activation(self.trunk(jnp.asarray(coordinates, x.dtype)))

@@ -9,7 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_input, check_integer, check_sizes, per_axis
 from ..blocks import as_activation
-from ..boundary import BoundaryMode, normalize_boundary_mode
+from ..boundary import BoundaryMode, normalize_boundary_mode, refuse_devices
 from ..conv import ReceptiveField
 
 
@@ -89,6 +89,7 @@ class MLP(eqx.Module):
                 f"`x` must have the shape {(self.in_channels, *self.num_points)} that the network was made for, got "
                 f"{x.shape}. Make another one with `num_points={x.shape[1:]}`, or take a network that fits any grid."
             )
+        refuse_devices("MLP", x.size)
         return self.flat_mlp(x.reshape(-1)).reshape(self.out_channels, *self.num_points)
 
     @property

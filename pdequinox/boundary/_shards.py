@@ -6,6 +6,7 @@ ghosts come from the neighbours (`pad`), sums over all points are added up (`sum
 points is used by its own rows or columns (`own_part`). On one device, and without a layout, all of these do nothing.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental.xla_metadata import set_xla_metadata
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, PyTree
 
@@ -48,12 +50,18 @@ def laid_over(mesh: Mesh, names: Sequence[str | None]) -> Iterator[None]:
     """Within: axis i of space lies over the axis `names[i]` of a device mesh, in as many equal parts as it has devices.
 
     For [`pdequinox.parallel.space_sharded`][], which checks the arguments. Like all that is traced once, it is seen
-    where a function is traced; `jax.jit` within keeps its own traces apart.
+    where a function is traced; `jax.jit` and `jax.checkpoint` within keep the traces of each layout apart.
     """
     shards = tuple(Shard(name, mesh.shape[name]) if name and mesh.shape[name] > 1 else None for name in names)
-    token = _layout.set(_Layout(mesh, shards) if any(shards) and not _is_ignored.get() else None)
+    if _is_ignored.get() or not any(shards):
+        yield
+        return
+    token = _layout.set(_Layout(mesh, shards))
+    # What JAX attaches to operations is part of the key of its traces. It must be the same in all processes.
+    devices = [device.id for device in mesh.devices.flat]
+    key = hashlib.sha256(repr((names, mesh.axis_names, mesh.axis_sizes, devices)).encode()).hexdigest()
     try:
-        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        with set_xla_metadata(pdequinox_layout=key[:16]):
             yield
     finally:
         _layout.reset(token)
@@ -64,7 +72,8 @@ def without_layouts() -> Iterator[None]:
     """Within, `laid_over` does nothing: what is traced is the same for any number of devices."""
     token = _is_ignored.set(True)
     try:
-        yield
+        with set_xla_metadata(pdequinox_layout="none"):  # a key of its own
+            yield
     finally:
         _is_ignored.reset(token)
 
@@ -77,6 +86,19 @@ def lies_over_devices() -> bool:
     """Whether whole arrays are split by XLA: whether this is within `laid_over`, and not `by_shard`."""
     layout = _layout.get()
     return layout is not None and not layout.is_inside
+
+
+def refuse_devices(name: str, num_values: int) -> None:
+    """For a network that joins all values of a field to one vector.
+
+    **Raises:** `ValueError` if the field lies over several devices.
+    """
+    if lies_over_devices():
+        raise ValueError(
+            f"`network` must see points or sums over points to lie over several devices, got {name}, which makes one "
+            f"vector of all {num_values} values of a field. Use a convolutional or spectral network, or spread the "
+            "batch and not space."
+        )
 
 
 def by_shard(
@@ -137,22 +159,25 @@ def computed_by_shard(call: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def check_coarsened(num_points: Sequence[int], stride: Sequence[int]) -> None:
+def check_coarsened(num_points: Sequence[int], stride: Sequence[int], name: str = "x") -> None:
     """Refuse a grid, of all shards together, of which every `stride`-th point would not be in every shard alike."""
-    _check_divided(num_points, shards_of(len(num_points)), stride)
+    _check_divided(num_points, shards_of(len(num_points)), stride, name)
 
 
 def _check_divided(
-    num_points: Sequence[int], shards: Sequence[Shard | None], stride: Sequence[int] | None = None
+    num_points: Sequence[int], shards: Sequence[Shard | None], stride: Sequence[int] | None = None, name: str = "x"
 ) -> None:
     for axis, (n, shard) in enumerate(zip(num_points, shards, strict=True)):
         step = 1 if stride is None else stride[axis]
         if shard is not None and n % (shard.count * step):
             wanted = f"{shard.count} devices" + (f" times the stride {step}" if step > 1 else "")
+            if name == "output_padding":
+                remedy = f"Use `output_padding={step - 1}`, less where `start` is."
+            else:
+                remedy = f"Use fewer devices or, for k coarser grids of every second point, {shard.count} * 2^k points."
             raise ValueError(
-                f"the number of points along spatial axis {axis} must be a multiple of {shard.count * step} ({wanted}) "
-                f"on mesh axis {shard.name!r}, got {n}. Change the grid or the mesh: a network with k coarser grids of "
-                f"every second point needs a multiple of {shard.count} * 2^k points, or fewer devices."
+                f"`{name}` must give a multiple of {shard.count * step} points ({wanted}) along spatial axis {axis}, "
+                f"which lies over mesh axis {shard.name!r}, got {n}. {remedy}"
             )
 
 
@@ -199,12 +224,15 @@ def share_among_shards(tree: Any, axes: Sequence[int]) -> Any:
     return _stacked(lambda x: vary(x, names), tree) if names else tree
 
 
-def mean_over_shards(mean: Array, origin: Array, num_axes: int) -> Array:
-    """The mean over all shards, counted from this shard's `origin`, where `mean` is that of this shard alone."""
-    shards = [shard for shard in shards_of(num_axes) if shard]
-    if not shards:
-        return mean
-    return lax.pmean(origin + mean, tuple(shard.name for shard in shards)) - origin
+def mean_over_shards(tree: Any, axes: Sequence[int]) -> Any:
+    """The means of what the shards along these spatial axes hold each: arrays of one shape, in one message."""
+    names = _names_along(axes)
+    return _stacked(lambda x: lax.pmean(x, names), tree) if names else tree
+
+
+def is_split(axes: Sequence[int]) -> bool:
+    """Whether this is in a shard of several along these spatial axes."""
+    return bool(_names_along(axes))
 
 
 def own_part(matrix: Any, axis: int, dim: int) -> Any:

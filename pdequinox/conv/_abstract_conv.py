@@ -61,6 +61,19 @@ class AbstractConv(eqx.Module):
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight, self.bias = init_weight_and_bias(shape, use_bias, zero_bias_init, key)
 
+    def _below_stride(self, name: str, points: int | Sequence[int]) -> tuple[int, ...]:
+        """One number per axis, each less than the stride.
+
+        **Raises:** `ValueError` otherwise.
+        """
+        numbers = per_axis(name, points, self.num_spatial_dims, minimum=0)
+        if any(number >= s for number, s in zip(numbers, self.stride, strict=True)):
+            raise ValueError(
+                f"`{name}` must be less than the stride {self.stride} on every axis, got {numbers}. "
+                "A larger grid needs a larger stride."
+            )
+        return numbers
+
     @property
     def receptive_field(self) -> ReceptiveField:
         """How far the kernel reaches to the left and right, per axis, in points of the finer grid."""

@@ -6,7 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._checks import check_floating, check_input, check_integer
-from ..boundary import computed_by_shard, mean_over_shards
+from ..boundary import computed_by_shard, is_split, mean_over_shards
 from ._lowering import accumulation_dtype
 
 
@@ -101,9 +101,14 @@ def centred_moments(
     points = tuple(range(1, x.ndim))
     first = lax.stop_gradient(x[(slice(None), *(0 for _ in points))])
     x = x - jnp.expand_dims(first, points)
-    mean = mean_over_shards(jnp.mean(x, axis=points), first, num_axes)
+    mean, space = jnp.mean(x, axis=points), range(num_axes)
+    if is_split(space):
+        # The sum of the shards' means rounds with the offset of all points: about the centre the mean is taken again.
+        centre = lax.stop_gradient(mean_over_shards(first + mean, space) - first)
+        x = x - jnp.expand_dims(centre, points)
+        mean, square = mean_over_shards((jnp.mean(x, axis=points), jnp.mean(x**2, axis=points)), space)
+        return x, mean, square - mean**2
     centre = lax.stop_gradient(mean)
     x = x - jnp.expand_dims(centre, points)
     mean = mean - centre
-    square = mean_over_shards(jnp.mean(x**2, axis=points), jnp.zeros_like(mean), num_axes)
-    return x, mean, square - mean**2
+    return x, mean, jnp.mean(x**2, axis=points) - mean**2

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, PRNGKeyArray
 
-from .._checks import check_input, per_axis
+from .._checks import check_input
 from ..boundary import BoundaryMode, check_coarsened, computed_by_shard, pad_nonzero, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import convolve, same_window
@@ -75,7 +75,7 @@ class PhysicsConv(AbstractConv):
         """**Arguments:**
 
         - `x`: An array of shape `(in_channels, *spatial)`, in the dtype of the parameters.
-        - `start`: The input point that the first output is at; one integer or one per axis.
+        - `start`: The input point that the first output is at, less than the stride; one integer or one per axis.
         - `key`: Ignored; accepted because Equinox's layers take one.
 
         **Returns:** An array of shape `(out_channels, *ceil((spatial - start) / stride))`.
@@ -84,7 +84,7 @@ class PhysicsConv(AbstractConv):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        starts = per_axis("start", start, self.num_spatial_dims, minimum=0)
+        starts = self._below_stride("start", start)
         check_coarsened(whole_shape(x.shape[1:]), self.stride)
         windows = map(same_window, self.kernel_size, self.dilation)
         reaches = [(left - first, right) for first, (left, right) in zip(starts, windows, strict=True)]

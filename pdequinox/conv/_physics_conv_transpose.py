@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import equinox as eqx
 from jaxtyping import Array, PRNGKeyArray
 
-from .._checks import check_input, per_axis
+from .._checks import check_input
 from ..boundary import BoundaryMode, check_coarsened, computed_by_shard, pad_nonzero, shard_shape, whole_shape
 from ._abstract_conv import AbstractConv
 from ._correlation import cell_window, coarse_window, convolve_transposed, same_window
@@ -68,7 +68,7 @@ class PhysicsConvTranspose(AbstractConv):
             boundary_mode=boundary_mode,
             zero_bias_init=zero_bias_init,
         )
-        self.output_padding = self._checked("output_padding", output_padding)
+        self.output_padding = self._below_stride("output_padding", output_padding)
         if alignment not in ("point", "cell"):
             raise ValueError(f"`alignment` must be 'point' or 'cell', got {alignment!r}. Choose one of them.")
         self.alignment = alignment
@@ -108,11 +108,11 @@ class PhysicsConvTranspose(AbstractConv):
         """
         del key
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
-        starts = self._checked("start", start)
-        more = self.output_padding if output_padding is None else self._checked("output_padding", output_padding)
+        starts = self._below_stride("start", start)
+        more = self.output_padding if output_padding is None else self._below_stride("output_padding", output_padding)
         sizes = zip(whole_shape(x.shape[1:]), self.stride, starts, more, strict=True)
         shape = [first + (n - 1) * s + 1 + m for n, s, first, m in sizes]
-        check_coarsened(shape, self.stride)
+        check_coarsened(shape, self.stride, "output_padding")
         windows = [(left + first, right - first) for (left, right), first in zip(self.windows, starts, strict=True)]
         widths = [
             coarse_window(window, s, n - s * m)
@@ -131,12 +131,3 @@ class PhysicsConvTranspose(AbstractConv):
             groups=self.groups,
         )
         return y if self.bias is None else y + self.bias
-
-    def _checked(self, name: str, points: int | Sequence[int]) -> tuple[int, ...]:
-        numbers = per_axis(name, points, self.num_spatial_dims, minimum=0)
-        if any(number >= s for number, s in zip(numbers, self.stride, strict=True)):
-            raise ValueError(
-                f"`{name}` must be less than the stride {self.stride} on every axis, got {numbers}. "
-                "A larger grid needs a larger stride."
-            )
-        return numbers

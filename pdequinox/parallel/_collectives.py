@@ -2,23 +2,27 @@
 
 import re
 from collections.abc import Callable
-from math import prod
+from math import ceil, prod
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from .._fingerprint import is_array
 
-KINDS = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
+KINDS = (
+    "all-reduce",
+    "all-gather",
+    "all-to-all",
+    "ragged-all-to-all",
+    "collective-broadcast",
+    "collective-permute",
+    "reduce-scatter",
+)
 
 _OPERATION = re.compile(rf"^.* = (?P<type>.*?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(", re.MULTILINE)
-_ARRAY = re.compile(r"(?P<dtype>[a-z]\w*)\[(?P<shape>[\d,]*)\]")
-_DTYPES = {"pred": "bool", "f16": "float16", "f32": "float32", "f64": "float64", "c64": "complex64"} | {
-    f"{short}{bits}": f"{long}{bits}" for short, long in (("s", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)
-}
+_ARRAY = re.compile(r"(?P<dtype>[a-z]+(?P<bits>\d*)\w*)\[(?P<shape>[\d,]*)\]")
 
 
 class Collective(NamedTuple):
@@ -46,20 +50,22 @@ def collectives(function: Callable[..., Any], *args: Any) -> tuple[Collective, .
         function, args = eqx.combine(dynamic, static)
         return eqx.filter(function(*args), eqx.is_array)
 
+    return messages_in(jax.jit(run).lower(dynamic).compile().as_text() or "")
+
+
+def messages_in(program: str) -> tuple[Collective, ...]:
+    """The messages of a compiled program in XLA's notation."""
     found = []
-    for match in _OPERATION.finditer(jax.jit(run).lower(dynamic).compile().as_text() or ""):
-        arrays = [(_DTYPES.get(a["dtype"], a["dtype"]), _shape(a["shape"])) for a in _ARRAY.finditer(match["type"])]
+    for match in _OPERATION.finditer(program):
+        arrays = [(array["bits"] or "8", _shape(array["shape"])) for array in _ARRAY.finditer(match["type"])]
         if match["start"] and match["kind"] != "all-reduce":
-            # What is sent, what comes, and what the hardware counts.
-            arrays = arrays[1:2]
-        sizes = [prod(shape) * jnp.dtype(_bfloat(dtype)).itemsize for dtype, shape in arrays]
-        found.append(Collective(match["kind"], tuple(shape for _, shape in arrays), sum(sizes)))
+            # What is sent and what comes, as many of both, and of permutes two counters of the hardware.
+            arrays = [array for array in arrays if array[1]] if len(arrays) > 2 else arrays
+            arrays = arrays[len(arrays) // 2 :]
+        num_bytes = sum(ceil(prod(shape) * int(bits) / 8) for bits, shape in arrays)
+        found.append(Collective(match["kind"], tuple(shape for _, shape in arrays), num_bytes))
     return tuple(found)
 
 
 def _shape(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(","))) if text else ()
-
-
-def _bfloat(dtype: str) -> Any:
-    return {"bf16": jnp.bfloat16, "c128": jnp.complex128}.get(dtype, dtype)

@@ -29,7 +29,7 @@ def sharding(mesh: Any, axes: Any, *, batch: str | None = None) -> NamedSharding
     **Raises:** `ValueError` for an axis that the mesh does not have, one that is named twice, and a mesh whose axes are
     not all of the type `Auto`.
     """
-    check_mesh(mesh, axes, batch)
+    axes = check_mesh(mesh, axes, batch)
     lead = () if batch is None else (batch,)
     return NamedSharding(mesh, PartitionSpec(*lead, None, *axes))
 
@@ -39,10 +39,13 @@ def place(tree: PyTree, mesh: Any, axes: Any, *, batch: str | None = None) -> Py
 
     Within a function that is traced this is a `jax.lax.with_sharding_constraint`, else a `jax.device_put`.
 
+    **Samples.** Of a set that batches are cut from at random, every part of the mesh should hold all samples (at its
+    own points): `place(data, mesh, axes)`. The batch lies over devices: `place(batch, mesh, axes, batch="data")` in the
+    loss. If the set did, each batch would be sent around.
+
     **Arguments:**
 
-    - `tree`: A pytree of arrays of shape `(channels, *spatial)` and of fields; with `batch` of arrays of shape
-        `(samples, channels, *spatial)`, and of fields with an axis of samples in front.
+    - `tree`: A pytree of arrays of shape `(channels, *spatial)` or `(samples, channels, *spatial)`, and of fields.
     - `mesh`, `axes`, `batch`: As in [`pdequinox.parallel.sharding`][].
 
     **Returns:** The same tree.
@@ -50,47 +53,51 @@ def place(tree: PyTree, mesh: Any, axes: Any, *, batch: str | None = None) -> Py
     **Raises:** `ValueError` as there, for an array of another number of axes, and for points or samples that the
     devices do not divide.
     """
-    check_mesh(mesh, axes, batch)
-    return _placed(tree, mesh, tuple(axes), batch, others=False)
+    axes = check_mesh(mesh, axes, batch)
+    return tree if layouts_are_ignored() else _placed(tree, mesh, axes, batch, is_strict=True)[0]
 
 
-def place_fields(tree: PyTree, mesh: Mesh, axes: tuple[str | None, ...]) -> PyTree:
-    """The same for what a network takes and returns: arrays of another number of axes are no fields."""
-    return _placed(tree, mesh, axes, None, others=True)
+def place_fields(tree: PyTree, mesh: Mesh, axes: tuple[str | None, ...]) -> tuple[PyTree, int]:
+    """The same for what a network takes and returns, where arrays of another number of axes are no fields; and how many
+    there are."""
+    return _placed(tree, mesh, axes, None, is_strict=False)
 
 
-def _placed(tree: PyTree, mesh: Mesh, axes: tuple[str | None, ...], batch: str | None, others: bool) -> PyTree:
-    if layouts_are_ignored():
-        return tree
+def _placed(
+    tree: PyTree, mesh: Mesh, axes: tuple[str | None, ...], batch: str | None, is_strict: bool
+) -> tuple[PyTree, int]:
+    name, count, least = "tree" if is_strict else "args", 0, len(axes) + (1 if batch is None else 2)
+    allowed = range(least, len(axes) + 3) if is_strict else (least,)
 
     def laid(leaf: Any) -> Any:
         if isinstance(leaf, OnGrid):
             lead = leaf.params.ndim - leaf.domain.ndim - 1
-            return dataclasses.replace(leaf, params=put(leaf.params, (*_lead(lead, batch), *axes, None), len(axes)))
-        if not eqx.is_array_like(leaf):
+            return dataclasses.replace(leaf, params=put(leaf.params, leaf.domain.ndim, (*_lead(lead, batch), *axes)))
+        if not eqx.is_array_like(leaf) or not (is_strict or getattr(leaf, "ndim", 0) in allowed):
             return leaf
-        ndim = len(axes) + (1 if batch is None else 2)
-        if getattr(leaf, "ndim", 0) != ndim:
-            if others:
-                return leaf
-            shape = "(channels, *spatial)" if batch is None else "(samples, channels, *spatial)"
+        if getattr(leaf, "ndim", 0) not in allowed:
             raise ValueError(
-                f"`tree` must hold arrays of shape {shape} with {len(axes)} spatial axes, got shape "
-                f"{getattr(leaf, 'shape', ())}. Add an axis, or change `axes` or `batch`."
+                f"`tree` must hold arrays of shape (channels, *spatial) or (samples, channels, *spatial), the latter "
+                f"for a `batch`, with {len(axes)} spatial axes, got shape {getattr(leaf, 'shape', ())}. Add an axis, "
+                "or change `axes` or `batch`."
             )
-        return put(leaf, (*_lead(ndim - len(axes) - 1, batch), None, *axes), len(axes))
+        return put(leaf, len(axes), (*_lead(leaf.ndim - len(axes) - 1, batch), None, *axes))
 
-    def put(array: Any, names: tuple[str | None, ...], num_axes: int) -> Array:
-        if len(names) != array.ndim:
+    def put(array: Any, num_axes: int, names: tuple[str | None, ...]) -> Array:
+        nonlocal count
+        count += 1
+        if num_axes != len(axes):
             raise ValueError(
-                f"`axes` must name a mesh axis, or None, for each spatial axis of a field, got {axes!r} for shape "
-                f"{array.shape}. Write `axes=({', '.join(['None'] * (array.ndim - 1))})` and put in the names."
+                f"`axes` must name a mesh axis, or None, for each spatial axis of a field, got {axes!r} for a field "
+                f"with {num_axes}. Write `axes=({', '.join(['None'] * num_axes)})` and put in the names."
             )
-        for axis, name in enumerate(names):
-            if name is not None and array.shape[axis] % mesh.shape[name]:
+        for axis, mesh_axis in enumerate(names):
+            if mesh_axis is not None and array.shape[axis] % mesh.shape[mesh_axis]:
+                spatial = axis - (len(names) - num_axes)
+                what = "samples" if mesh_axis == batch else f"points along spatial axis {spatial}"
                 raise ValueError(
-                    f"`tree` must have a multiple of {mesh.shape[name]} entries along the axis that lies over the "
-                    f"{mesh.shape[name]} devices of {name!r}, got shape {array.shape}. Change the grid or the mesh."
+                    f"`{name}` must have a multiple of {mesh.shape[mesh_axis]} {what}, for as many devices on the mesh "
+                    f"axis {mesh_axis!r}, got shape {array.shape}. Change the grid or the mesh."
                 )
         target = NamedSharding(mesh, PartitionSpec(*names))
         if isinstance(array, Tracer):
@@ -98,7 +105,8 @@ def _placed(tree: PyTree, mesh: Mesh, axes: tuple[str | None, ...], batch: str |
         return jax.device_put(array, target)
 
     # Modules other than fields hold parameters.
-    return jax.tree.map(laid, tree, is_leaf=lambda node: isinstance(node, eqx.Module))
+    placed = jax.tree.map(laid, tree, is_leaf=lambda node: isinstance(node, eqx.Module))
+    return placed, count
 
 
 def _lead(count: int, batch: str | None) -> tuple[str | None, ...]:
@@ -106,7 +114,8 @@ def _lead(count: int, batch: str | None) -> tuple[str | None, ...]:
     return (batch, *(None,) * (count - 1)) if count else ()
 
 
-def check_mesh(mesh: Any, axes: Any, batch: Any = None) -> None:
+def check_mesh(mesh: Any, axes: Any, batch: Any = None) -> tuple[str | None, ...]:
+    """The axes as a tuple, if they are of this mesh."""
     if not isinstance(mesh, Mesh):
         raise ValueError(f"`mesh` must be a jax.sharding.Mesh, got {mesh!r}. Make one with `jax.make_mesh`.")
     if any(kind != AxisType.Auto for kind in mesh.axis_types):
@@ -114,7 +123,7 @@ def check_mesh(mesh: Any, axes: Any, batch: Any = None) -> None:
             f"`mesh` must have axes of the type Auto, got {mesh.axis_types}. Write `jax.make_mesh({mesh.axis_sizes}, "
             f"{mesh.axis_names}, axis_types=(jax.sharding.AxisType.Auto,) * {len(mesh.axis_names)})`."
         )
-    if isinstance(axes, str) or not isinstance(axes, Sequence):
+    if isinstance(axes, str) or not isinstance(axes, Sequence | PartitionSpec):
         raise ValueError(f"`axes` must have one entry per spatial axis, got {axes!r}. Write `axes=({axes!r}, None)`.")
     names = [name for name in (*axes, batch) if name is not None]
     for name in names:
@@ -123,3 +132,4 @@ def check_mesh(mesh: Any, axes: Any, batch: Any = None) -> None:
                 f"`axes` and `batch` must name different axes of the mesh, which has {', '.join(mesh.axis_names)}, got "
                 f"{name!r} in {tuple(axes)!r} and {batch!r}. Use `None` for an axis that is not split."
             )
+    return tuple(axes)

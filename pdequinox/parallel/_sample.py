@@ -31,6 +31,13 @@ def sample(function: Callable[[Array], Any], domain: Domain, mesh: Any, axes: An
             "an axis that is not split."
         )
 
+    for axis, (n, name) in enumerate(zip(domain.N, target.spec[1:], strict=True)):
+        if name is not None and n % mesh.shape[name]:
+            raise ValueError(
+                f"`domain` must have a multiple of {mesh.shape[name]} points along axis {axis}, for as many devices on "
+                f"the mesh axis {name!r}, got {n}. Change the grid or the mesh."
+            )
+
     def values() -> Array:
         coordinates = jnp.meshgrid(*domain.spatial_axis, indexing="ij")
         at_point = lambda *x: jnp.atleast_1d(function(jnp.stack(x)))  # noqa: E731

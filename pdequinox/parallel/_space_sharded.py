@@ -1,18 +1,16 @@
 """A network, operator or stepper whose fields lie over the devices of a mesh."""
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import equinox as eqx
 import jax
-from jax.sharding import Mesh
+from jax.core import Tracer
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
-from .._jaxpr import equations
 from .._plain_function import with_static_functions
 from ..boundary import laid_over, layouts_are_ignored
-from ..fields import OnGrid
 from ._place import check_mesh, place_fields
 
 
@@ -20,7 +18,7 @@ class SpaceSharded(eqx.Module):
     """A map of fields, computed by many devices. Made by `space_sharded`."""
 
     network: Callable[..., Any]
-    """The map; its arrays are the leaves."""
+    """The map itself, for `train.save`, and for whatever else it has; its arrays are the leaves."""
     mesh: Mesh = eqx.field(static=True)
     axes: tuple[str | None, ...] = eqx.field(static=True)
 
@@ -28,21 +26,29 @@ class SpaceSharded(eqx.Module):
         """What the map makes of the arguments. Positional ones that are fields, or arrays of shape
         `(channels, *spatial)`, are spread; keywords, such as the `params` of an operator, are not.
 
-        **Raises:** `ValueError` for a number of points that the devices do not divide, on this grid or on one that the
-        map goes to, and for a map that joins all values of a field to one vector, as a perceptron does.
+        **Raises:** `ValueError` if no argument is a field with as many axes as the layout, for a number of points that
+        the devices do not divide, on this grid or on one that the map goes to, and for a perceptron of all values.
         """
         if layouts_are_ignored():
             return self.network(*args, **options)
-        return _call(self, args, options)
+        args, count = place_fields(args, self.mesh, self.axes)
+        if count == 0:
+            raise ValueError(
+                f"`axes` must have one entry per spatial axis of the argument, got {self.axes!r} and no field, nor an "
+                f"array of {len(self.axes) + 1} axes (channels and space). Use `jax.vmap` for a batch."
+            )
+        return _call(_whole_on(self, self.mesh), args, options)
 
 
 def space_sharded(network: Any, mesh: Any, axes: Any) -> SpaceSharded:
     """The same map, computed by the devices of a mesh, of which each holds its own points of every field.
 
     It gives the same numbers up to rounding, and takes `jax.jit`, `jax.grad`, `jax.vmap` and `jax.lax.scan` as before.
-    Convolutions and finite differences fetch the ghosts of a shard from its neighbours, spectral layers and group norms
-    sum over all shards; what else there is, attention among it, is split by XLA. A batch is `jax.vmap`, and lies over
-    further axes of the mesh if the batch that is passed does ([`pdequinox.parallel.place`][]).
+    Convolutions and finite differences fetch the ghosts of a shard from its neighbours; spectral layers, group norms
+    and the Transolver's slices are sums over all shards. What else there is, is split by XLA, and gathered where it
+    must be: attention among all points, interpolation by a basis, a Fourier series along an axis. A batch is plain
+    `jax.vmap` (without `spmd_axis_name`), and lies over further axes of the mesh if the batch that is passed does
+    ([`pdequinox.parallel.place`][]).
 
     **Arguments:**
 
@@ -57,39 +63,29 @@ def space_sharded(network: Any, mesh: Any, axes: Any) -> SpaceSharded:
     """
     if not callable(network):
         raise ValueError(f"`network` must be a function of a field, got {network!r}. Pass a module or a function.")
-    check_mesh(mesh, axes)
-    return SpaceSharded(with_static_functions(network), mesh, tuple(axes))
+    return SpaceSharded(with_static_functions(network), mesh, check_mesh(mesh, axes))
 
 
 @eqx.filter_jit
 def _call(sharded: SpaceSharded, args: tuple, options: dict) -> Any:
-    _check_is_local(sharded.network, args, options, len(sharded.axes))
-    with laid_over(sharded.mesh, sharded.axes):
-        args = place_fields(args, sharded.mesh, sharded.axes)
-        return place_fields(sharded.network(*args, **options), sharded.mesh, sharded.axes)
+    try:
+        with laid_over(sharded.mesh, sharded.axes):
+            args, _ = place_fields(args, sharded.mesh, sharded.axes)
+            return place_fields(sharded.network(*args, **options), sharded.mesh, sharded.axes)[0]
+    except ValueError:
+        # If it is wrong on one device as well, the error there speaks of whole arrays.
+        eqx.filter_eval_shape(sharded.network, *args, **options)
+        raise
 
 
-def _check_is_local(network: Any, args: tuple, options: dict, num_axes: int) -> None:
-    """Refuse a network that flattens a field. Traced for whole arrays, so that its own errors speak first."""
-    grids = {
-        leaf.domain.N if isinstance(leaf, OnGrid) else leaf.shape[1:]
-        for leaf in jax.tree.leaves(args, is_leaf=lambda node: isinstance(node, eqx.Module))
-        if isinstance(leaf, OnGrid) or getattr(leaf, "ndim", 0) == num_axes + 1
-    }
-    dynamic, static = eqx.partition((network, args, options), eqx.is_array)
+def _whole_on(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Every device gets the whole of arrays that are bound to other devices, such as those of another mesh."""
 
-    def whole(dynamic: PyTree) -> PyTree:
-        network, args, options = eqx.combine(dynamic, static)
-        return eqx.filter(network(*args, **options), eqx.is_array)
+    def placed(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer) or not leaf.committed:
+            return leaf
+        if leaf.sharding.device_set == set(mesh.devices.flat):
+            return leaf
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
 
-    for equation in equations(jax.make_jaxpr(whole)(dynamic).jaxpr):
-        if equation.primitive.name != "reshape":
-            continue
-        before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-        flat = (*before[: -num_axes - 1], prod(before[-num_axes - 1 :]))
-        if before[-num_axes:] in grids and len(before) > num_axes and after in (flat, (*flat, 1)):
-            raise ValueError(
-                f"`network` must see points or sums over points to lie over several devices, got "
-                f"{type(network).__name__}, which makes one vector of all {flat[-1]} values of a field of shape "
-                f"{before}. Use a convolutional or spectral network, or spread the batch and not space."
-            )
+    return jax.tree.map(placed, tree)

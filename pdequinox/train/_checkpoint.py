@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import time
+import zlib
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from .._checks import check_integer
-from .._fingerprint import bytes_of, is_array
+from .._fingerprint import bytes_of, is_array, on_host
 from ._history import Recorder
 from ._step import Carry
 from ._tensor_file import foreign, read_tensors, require_safetensors, write_tensors
@@ -26,7 +27,7 @@ class Checkpoint:
 
     **Arguments:**
 
-    - `path`: The file. If it exists, `fit` resumes from it.
+    - `path`: The file. If it exists, `fit` resumes from it. Of several processes all must see it.
     - `every`: The number of steps between two writes, which take place at multiples of it and at the end.
     - `seconds`: The time after which to write in between, whatever the step; `None` for multiples of `every` alone.
 
@@ -86,6 +87,7 @@ class Saver:
 
     def load(self, carry: Carry, num_steps: int, best: Best | None, recorder: Recorder) -> tuple[Carry, int]:
         """The state in the file and its step, or the given state and step 0 if there is no file."""
+        self._check_is_shared()
         if not self._path.exists():
             return carry, 0
         header, arrays = read_tensors(self._path, ("checkpoint",))
@@ -121,6 +123,20 @@ class Saver:
             state["state"]._replace(params=params),
         )
         return restored, step
+
+    def _check_is_shared(self) -> None:
+        """Refuse a file that some processes see and others do not: they would train apart, and wait for each other."""
+        if jax.process_count() == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        mine = zlib.crc32(self._path.read_bytes()) if self._path.exists() else 0
+        sums = np.asarray(multihost_utils.process_allgather(np.uint32(mine)))
+        if len(set(sums.tolist())) > 1:
+            raise ValueError(
+                f"`checkpoint` must lie on a disk that all processes share, got {str(self._path)!r}, which is not the "
+                "same file for all. Give a path on a shared disk, or delete the file."
+            )
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         for name, mine in self._settings.items():
@@ -180,7 +196,7 @@ def _sketch(model: PyTree) -> list[list[float]]:
     numbers = []
     for leaf in jax.tree.leaves(model):
         if is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact) and leaf.size:
-            values = np.asarray(leaf).ravel()
+            values = on_host(leaf).ravel()
             values = np.abs(values).astype(float) if values.dtype.kind == "c" else values.astype(float)
             values = np.where(np.isfinite(values), values, 0.0)
             size = float(np.abs(values).mean())

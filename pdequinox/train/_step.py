@@ -1,7 +1,7 @@
 """One training step, compiled alone or in a loop of any number of them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from .._jaxpr import equations
 from ._batches import Source
 
 
@@ -160,6 +159,16 @@ class Compiled:
             for i, row in enumerate(self._source.rows(start, count)):
                 leaves, values = self._take(np.int32(i), leaves, self._constants, row, values)
         return jax.tree.unflatten(self._structure, leaves), values
+
+
+def equations(jaxpr: Any) -> Iterator[Any]:
+    """All operations of a jaxpr, and of those inside of it."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for leaf in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "eqns")):
+            inner = getattr(leaf, "jaxpr", leaf)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
 
 
 def has_convolutions(jaxpr: Any) -> bool:

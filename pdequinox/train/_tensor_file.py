@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._atomic_file import write_atomically
+from .._fingerprint import on_host
 
 FORMAT = "pdequinox"
 FORMAT_VERSION = 1
@@ -29,14 +30,14 @@ def package_version() -> str:
 def write_tensors(path: str | os.PathLike, kind: str, content: Any, arrays: dict[str, Any]) -> None:
     """Write arrays and a JSON value to a file that appears under its name only when it is complete.
 
-    Of several processes the first one writes.
+    Of several processes, which must all call this, the first one writes.
     """
-    if jax.process_index() > 0:
-        return
     numpy = require_safetensors().numpy
     tensors, records = {}, {}
     for name, array in arrays.items():
         tensors[name], records[name] = _to_tensor(array)
+    if jax.process_index() > 0:
+        return
     header = {"kind": kind, "package_version": package_version(), "arrays": records, "content": content}
     text = json.dumps(header, allow_nan=False)
     checksum = _checksum(text, tensors)
@@ -115,7 +116,7 @@ def _to_tensor(array: Any) -> tuple[np.ndarray, dict]:
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         tensor, record = _to_tensor(np.asarray(jax.random.key_data(key)))
         return tensor, {**record, "place": "key", "impl": str(jax.random.key_impl(key))}
-    array = np.asarray(array)
+    array = on_host(array)
     if array.dtype.kind in "OUSMm":
         raise ValueError(f"arrays must hold numbers to be saved, got {array.dtype}. Leave this one out of the model.")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
