@@ -53,27 +53,37 @@ def fingerprint_in_place(arrays: Iterable[Any], text: str = "") -> str:
 
 
 def _sums_of_bits(array: jax.Array) -> np.ndarray:
+    """Two sums of the bits, weighted by where they stand, modulo 2^32: the same in any order."""
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
-    return np.asarray(_sums(array))
+    if len(array.sharding.device_set) > 1:
+        return np.asarray(_sums_over_devices(array))
+    values = np.ascontiguousarray(array).reshape(-1)  # without a compilation
+    bits = values.view(_unsigned(values.dtype)).astype(np.uint32)
+    return np.stack(_weighted_sums(np, bits, np.arange(bits.size, dtype=np.uint32)))
 
 
 @jax.jit
-def _sums(array: jax.Array) -> jax.Array:
-    """Two sums of the bits, weighted by where they stand, modulo 2^32: the same in any order."""
+def _sums_over_devices(array: jax.Array) -> jax.Array:
     if jnp.iscomplexobj(array):
         array = jnp.stack([array.real, array.imag], axis=-1)
-    size = array.dtype.itemsize
-    if array.dtype == bool:
-        bits = array.astype(np.uint32)
-    else:
-        bits = lax.bitcast_convert_type(array, {1: np.uint8, 2: np.uint16}.get(size, np.uint32)).astype(np.uint32)
+    is_bool = array.dtype == bool
+    bits = array if is_bool else lax.bitcast_convert_type(array, _unsigned(array.dtype))
     place = jnp.zeros((), np.uint32)
     for axis, length in enumerate(bits.shape):
         place = place * np.uint32(length) + lax.broadcasted_iota(np.uint32, bits.shape, axis)
+    return jnp.stack(_weighted_sums(jnp, bits.astype(np.uint32), place))
+
+
+def _unsigned(dtype: Any) -> Any:
+    """Words that hold the bits of a number, several if it has more than 32."""
+    return {1: np.uint8, 2: np.uint16}.get(np.dtype(dtype).itemsize, np.uint32)
+
+
+def _weighted_sums(module: Any, bits: Any, place: Any) -> list:
     sums = []
     for factor in (0x9E3779B1, 0x85EBCA77):  # odd, as in xxHash
         weight = place * np.uint32(factor)
         weight = (weight ^ (weight >> 15)) * np.uint32(0xC2B2AE3D) | np.uint32(1)
-        sums.append(jnp.sum(bits * weight, dtype=np.uint32))
-    return jnp.stack(sums)
+        sums.append(module.sum(bits * weight, dtype=np.uint32))
+    return sums

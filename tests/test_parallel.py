@@ -13,12 +13,13 @@ from jax.sharding import NamedSharding, PartitionSpec
 from filled import KEY, apply, filled, jit
 from meshes import mesh_of
 from pdequinox import Domain, FiniteDifferences, FourierSeries, OnGrid, arch, conv
+from pdequinox._fingerprint import fingerprint_in_place
 from pdequinox.correction import CorrectedStepper, corrected, learned_stencil, on_field
 from pdequinox.operators import RK4, gradient, heterog_laplacian, laplacian
 from pdequinox.parallel import collectives, place, sample, sharding, space_sharded
 from pdequinox.train import Checkpoint, fit, load, rollout, shuffled, supervised_loss
 
-MODES = ("periodic", "dirichlet", "neumann", "cell-dirichlet", "cell-neumann", ("dirichlet", "neumann"))
+MODES = ("periodic", ("dirichlet", "neumann"), ("cell-neumann", "cell-dirichlet"), ("neumann", "cell-neumann"))
 
 
 def values(*shape):
@@ -204,6 +205,17 @@ def test_fit_over_data_and_space_and_a_checkpoint_for_other_devices(tmp_path):
     assert_same(resumed.model.network, wanted.model, 1e-4)
     on_one = load(path, like=space_sharded(network, mesh_of(x=1), ("x", None))).network
     assert_same(on_one, resumed.model.network, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "complex64", "complex128", "int8", "bool"])
+def test_data_have_one_fingerprint_wherever_they_lie(dtype, float64):
+    x = jnp.trunc(2 * values(3, 8, 6)).astype(dtype)  # with zeros
+    spread = jax.device_put(x, NamedSharding(mesh_of(y=2, x=4), PartitionSpec(None, "x", "y")))
+    assert fingerprint_in_place([spread]) == fingerprint_in_place([x])
+    others = [x[::-1], x.at[0, 0, 0].set(x[0, 0, 0] == 0), x[:, :, :5], x.reshape(3, 6, 8)]
+    assert len({fingerprint_in_place([other]) for other in [x, *others]}) == 5
+    key = jax.random.key(3)
+    assert fingerprint_in_place([key]) != fingerprint_in_place([jax.random.key(4)])
 
 
 @pytest.mark.parametrize("transform", [jax.jit, jax.checkpoint])

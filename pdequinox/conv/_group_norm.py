@@ -1,5 +1,7 @@
 """Group normalisation (Wu and He, 2018)."""
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
@@ -68,9 +70,9 @@ class GroupNorm(eqx.Module):
         x = check_input(x, channels, None, x.dtype if self.weight is None else self.weight.dtype)
         self._check_divides(channels)
         dtype = accumulation_dtype(x.dtype)
+        grouped = x.astype(dtype).reshape(self.groups, -1)
+        centred, mean, variance = centred_moments(grouped, range(x.ndim - 1))
         per_group = channels // self.groups
-        grouped = x.astype(dtype).reshape(self.groups, per_group, *x.shape[1:])
-        centred, mean, variance = centred_moments(grouped, x.ndim - 1)
         scale = jnp.repeat(lax.rsqrt(variance + self.eps), per_group)
         if self.weight is not None:
             scale = scale * self.weight.astype(dtype)
@@ -89,26 +91,27 @@ class GroupNorm(eqx.Module):
 
 
 def centred_moments(
-    x: Float[Array, "groups ..."], num_axes: int
-) -> tuple[Float[Array, "groups ..."], Float[Array, " groups"], Float[Array, " groups"]]:
+    x: Float[Array, "groups n"], space: Sequence[int]
+) -> tuple[Float[Array, "groups n"], Float[Array, " groups"], Float[Array, " groups"]]:
     """`x` about its mean, and the mean and the variance of the result: zero, and a plain sum of squares.
 
     The mean is taken out without its derivative; the zero that remains has it. So the values are those of two passes,
     which do not cancel, and the derivatives, of any order, those of one pass, which needs two sums instead of five.
     The mean is summed about the first point, or its rounding would grow with an offset of all points. (If that point is
     an outlier, the rounding grows with its distance instead.)
+
+    In a shard of a field that is split along some of the axes `space`, all are those of the whole field. There the mean
+    is taken again about a first one, which rounds with the offset.
     """
-    points = tuple(range(1, x.ndim))
-    first = lax.stop_gradient(x[(slice(None), *(0 for _ in points))])
-    x = x - jnp.expand_dims(first, points)
-    mean, space = jnp.mean(x, axis=points), range(num_axes)
+    first = lax.stop_gradient(x[:, :1])
+    x = x - first
+    mean = jnp.mean(x, axis=1)
     if is_split(space):
-        # The sum of the shards' means rounds with the offset of all points: about the centre the mean is taken again.
-        centre = lax.stop_gradient(mean_over_shards(first + mean, space) - first)
-        x = x - jnp.expand_dims(centre, points)
-        mean, square = mean_over_shards((jnp.mean(x, axis=points), jnp.mean(x**2, axis=points)), space)
+        first = first[:, 0]
+        x = x - lax.stop_gradient(mean_over_shards(first + mean, space) - first)[:, None]
+        mean, square = mean_over_shards((jnp.mean(x, axis=1), jnp.mean(x**2, axis=1)), space)
         return x, mean, square - mean**2
     centre = lax.stop_gradient(mean)
-    x = x - jnp.expand_dims(centre, points)
+    x = x - centre[:, None]
     mean = mean - centre
-    return x, mean, jnp.mean(x**2, axis=points) - mean**2
+    return x, mean, jnp.mean(x**2, axis=1) - mean**2
