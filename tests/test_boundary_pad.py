@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdequinox.boundary import _pad, pad
+from pdequinox.boundary import _copies, _pad, pad
 from references import MODES, PAIRS, extension_at, extension_matrix, padded
 
 AXIS_MODES = (*MODES, *PAIRS)
@@ -114,7 +114,7 @@ def test_only_a_cpu_adds_ghosts_one_by_one(platform, selects):
 def test_both_ways_to_fold_agree(mode, low, high, float64):
     runs, missing = _pad._runs(4, low, high, _pad.normalize_boundary_mode((mode,), 1)[0], False)
     y = jnp.asarray(varied(2, 4 + low + high - sum(missing)))
-    ways = [_pad._fold(y, axes=(-1,), runs=(runs,), few=few) for few in (0, _pad.FEW)]
+    ways = [_copies._fold(y, axes=(-1,), runs=(runs,), few=few) for few in (0, _copies.FEW)]
     np.testing.assert_allclose(*ways, rtol=1e-14)
 
 
