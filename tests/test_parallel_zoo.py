@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pdequinox
-from filled import apply, filled, jit
+from filled import apply, filled
 from meshes import mesh_of
 from pdequinox.boundary import MODES
 from pdequinox.parallel import space_sharded
@@ -29,6 +29,8 @@ DESIGNS = (
 )
 LOCAL = [name for name in ZOO if name not in ("MLP", "DeepONet")]
 CASES = [(name, case, DESIGNS[k % 2][case]) for k, name in enumerate(LOCAL) for case in DESIGNS[k % 2]]
+# Of programs that run once it is the compilation that takes the time.
+FAST = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 TOLERANCE = {jnp.float32: 1e-5, jnp.float64: 1e-12}
 
 
@@ -61,7 +63,7 @@ def test_values_and_gradients_are_those_of_one_device(name, case, settings):
             y = network(x)
             return jnp.sum(weights * jnp.tanh(y)), y
 
-        compute = jit(jax.grad(loss, (0, 1), has_aux=True))
+        compute = jax.jit(jax.grad(loss, (0, 1), has_aux=True), compiler_options=FAST)
         wanted = compute(network, x)
         (of_network, of_x), y = compute(space_sharded(network, mesh_of(**sizes), axes), x)
     assert y.sharding.num_devices == 8 and not y.sharding.is_fully_replicated
