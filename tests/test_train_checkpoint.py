@@ -315,6 +315,13 @@ if __name__ == "__main__":
 """
 
 
+def test_several_processes_write_at_steps_and_not_by_their_clocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    checkpoint = Checkpoint(tmp_path / "run.ckpt", seconds=1)
+    with pytest.raises(ValueError, match="`seconds` must be None for several processes"):
+        fit(jnp.ones(()), lambda x: x**2, optax.sgd(0.1), 1, checkpoint=checkpoint, progress=False)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the killed processes are forks")
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bits(tmp_path):
     """It writes a checkpoint after every step, so that most kills hit it while it writes."""

@@ -79,6 +79,7 @@ def without_layouts() -> Iterator[None]:
 
 
 def layouts_are_ignored() -> bool:
+    """Whether this is within `without_layouts`."""
     return _is_ignored.get()
 
 
@@ -108,6 +109,8 @@ def by_shard(
     axes: Sequence[int] | None = None,
 ) -> Any:
     """`function(parts, *whole)`, computed by each device for its own points.
+
+    Arrays with another number of spatial axes than the layout has are left to XLA, as they are.
 
     **Arguments:**
 

@@ -110,20 +110,20 @@ class PhysicsConvTranspose(AbstractConv):
         x = check_input(x, self.in_channels, self.num_spatial_dims, self.weight.dtype)
         starts = self._below_stride("start", start)
         more = self.output_padding if output_padding is None else self._below_stride("output_padding", output_padding)
-        sizes = zip(whole_shape(x.shape[1:]), self.stride, starts, more, strict=True)
+        coarse = whole_shape(x.shape[1:])
+        sizes = zip(coarse, self.stride, starts, more, strict=True)
         shape = [first + (n - 1) * s + 1 + m for n, s, first, m in sizes]
         check_coarsened(shape, self.stride, "output_padding")
         windows = [(left + first, right - first) for (left, right), first in zip(self.windows, starts, strict=True)]
         widths = [
             coarse_window(window, s, n - s * m)
-            for window, s, n, m in zip(windows, self.stride, shape, whole_shape(x.shape[1:]), strict=True)
+            for window, s, n, m in zip(windows, self.stride, shape, coarse, strict=True)
         ]
-        fine = shard_shape(shape)
         x, zeros = pad_nonzero(x, widths, self.boundary_mode, range(1, x.ndim))
         y = convolve_transposed(
             x,
             self.weight,
-            fine,
+            shard_shape(shape),
             windows=windows,
             ghosts=[low - missing for (low, _), (missing, _) in zip(widths, zeros, strict=True)],
             stride=self.stride,

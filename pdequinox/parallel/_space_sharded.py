@@ -70,7 +70,6 @@ def space_sharded(network: Any, mesh: Any, axes: Any) -> SpaceSharded:
 def _call(sharded: SpaceSharded, args: tuple, options: dict) -> Any:
     try:
         with laid_over(sharded.mesh, sharded.axes):
-            args, _ = place_fields(args, sharded.mesh, sharded.axes)
             return place_fields(sharded.network(*args, **options), sharded.mesh, sharded.axes)[0]
     except ValueError:
         # If it is wrong on one device as well, the error there speaks of whole arrays.

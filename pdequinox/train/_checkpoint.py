@@ -29,7 +29,8 @@ class Checkpoint:
 
     - `path`: The file. If it exists, `fit` resumes from it. Of several processes all must see it.
     - `every`: The number of steps between two writes, which take place at multiples of it and at the end.
-    - `seconds`: The time after which to write in between, whatever the step; `None` for multiples of `every` alone.
+    - `seconds`: The time after which to write in between, whatever the step; `None` for multiples of `every` alone,
+        as several processes need it.
 
     **Raises:** `ValueError` if `path` is no path, `every` is not a positive integer or `seconds` not a positive number.
     """
@@ -54,6 +55,11 @@ class Saver:
         self._path, self.every = Path(checkpoint.path), int(checkpoint.every)
         self._seconds = math.inf if checkpoint.seconds is None else float(checkpoint.seconds)
         self._written = time.monotonic()
+        if checkpoint.seconds is not None and jax.process_count() > 1:
+            raise ValueError(
+                f"`seconds` must be None for several processes, whose clocks differ, got {checkpoint.seconds}. Use "
+                "`every`."
+            )
         if not self._path.parent.is_dir():
             raise ValueError(
                 f"`checkpoint` must lie in a folder that exists, got {str(self._path)!r}. Make the folder first."
